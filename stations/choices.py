@@ -1,0 +1,73 @@
+"""Words with a fixed list of values, as stored and as shown."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class RegistrationStatus(models.TextChoices):
+    """How the next BootNotification is answered (OCPP 1.6 §4.2)."""
+
+    ACCEPTED = "accepted", _("Accepted")
+    PENDING = "pending", _("Pending")
+    REJECTED = "rejected", _("Rejected")
+
+
+class SecurityProfile(models.IntegerChoices):
+    """How a station proves who it is (Improved security for OCPP 1.6-J, §2)."""
+
+    NONE = 0, _("0: none")
+    BASIC = 1, _("1: basic authentication")
+    TLS_BASIC = 2, _("2: TLS with basic authentication")
+    TLS_CLIENT = 3, _("3: TLS with client certificate")
+
+
+class TransactionStatus(models.TextChoices):
+    """Whether energy may still flow under a transaction."""
+
+    ACTIVE = "active", _("Active")
+    ENDED = "ended", _("Ended")
+
+
+class ReviewReason(models.TextChoices):
+    """Why a person should look at a transaction before money moves."""
+
+    METER_DECREASED = "meter_decreased", _("A reading was lower than the one before.")
+    METER_STOP_BELOW_START = "meter_stop_below_start", _("The meter stopped below its start.")
+    IMPLAUSIBLE_ENERGY = "implausible_energy", _("More energy than the connector can deliver.")
+    IMPLAUSIBLE_DURATION = "implausible_duration", _("The duration cannot be right.")
+    SUPERSEDED = "superseded", _("Another start came before this one was stopped.")
+    CONFLICTING_STOP = "conflicting_stop", _("A second stop told something else.")
+    UNKNOWN_TRANSACTION = "unknown_transaction", _("The station named a transaction nobody knows.")
+    CLOCK_IMPLAUSIBLE = "clock_implausible", _("The station's clock cannot be right.")
+    NO_STOP = "no_stop", _("The station never reported a stop.")
+    ESTIMATED = "estimated", _("Energy was estimated from readings.")
+    NO_TARIFF = "no_tariff", _("No tariff applies.")
+    SEQUENCE_GAP = "sequence_gap", _("Messages of this transaction are missing.")
+
+
+class CommandStatus(models.TextChoices):
+    """The life of a command: queued → sent → one of the rest."""
+
+    QUEUED = "queued", _("Waiting")
+    SENT = "sent", _("Sent")
+    ACCEPTED = "accepted", _("Accepted")
+    REJECTED = "rejected", _("Rejected")
+    ERROR = "error", _("Error")
+    TIMED_OUT = "timed_out", _("No answer")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class HandshakeRefusal(models.TextChoices):
+    """Why a station's websocket handshake was refused."""
+
+    BAD_IDENTITY = "bad_identity", _("The address does not end in a valid identity.")
+    UNKNOWN_IDENTITY = "unknown_identity", _("No station has this identity.")
+    NO_CREDENTIALS = "no_credentials", _("The station sent no credentials.")
+    WRONG_CREDENTIALS = "wrong_credentials", _("The password is wrong.")
+    WRONG_USER = "wrong_user", _("The user name is not the station's identity.")
+    PROFILE_TOO_LOW = "profile_too_low", _("The connection is less secure than the station's profile.")
+    PROFILE_0_DISABLED = "profile_0_disabled", _("Stations without a password are not allowed here.")
+    NO_SUBPROTOCOL = "no_subprotocol", _("No OCPP version in common.")
+    CLIENT_CERTIFICATE = "client_certificate", _("The client certificate is missing or not trusted.")
+    RATE_LIMITED = "rate_limited", _("Too many failed attempts from this address.")
+    UNAVAILABLE = "unavailable", _("The database could not be reached.")
