@@ -5,7 +5,7 @@ The owner feeds it frames and the time, and sends what `SendFrame` events and th
     receive_text(text, now)      → events, in order
     send_call(action, ...)       → at most one SendFrame; the call waits if another is unanswered
     tick(now)                    → expired calls, and the next call to send; due at `next_deadline`
-    answer / answer_error        → frames to send for a CallReceived
+    answer / answer_error        → frames to send for a CallReceived (or `abandon` it)
     close()                      → what was in flight and what never left
 
 At most one CALL of ours is unanswered; the station's own CALLs are never refused because of it (OCPP-J §4.1.1).
@@ -34,7 +34,8 @@ from stations.ocpp.framing import (
     Oversized,
     Send,
 )
-from stations.ocpp.validation import order_request, order_response
+from stations.ocpp.schemas import UNANSWERED
+from stations.ocpp.validation import action_known, order_request, order_response
 from stations.ocpp.versions import Version
 
 MAX_QUEUED_CALLS = 64
@@ -211,6 +212,8 @@ class OcppConnection:
         if isinstance(frame, Broken):
             return self._receive_broken(frame, now)
         if isinstance(frame, Send):
+            if frame.action not in UNANSWERED:
+                return [FrameIgnored("A SEND of what is no SEND.")]
             return [SendReceived(frame)]
         if isinstance(frame, CallResultError):
             return [ResultRefused(frame)]
@@ -219,6 +222,9 @@ class OcppConnection:
         return [FrameIgnored(frame.reason)]
 
     def _receive_call(self, call: Call) -> list[Event]:
+        if call.action in UNANSWERED and action_known(self.version, call.action):
+            description = f"{call.action} is to be a SEND, not a CALL."
+            return self._refuse(Broken(call.message_id, ErrorCode.PROTOCOL_ERROR, description))
         if call.action in NEVER_REPLAYED:
             return [CallReceived(call)]
         message_id, text_hash = call.message_id, hash(call.text)
@@ -257,6 +263,9 @@ class OcppConnection:
     def _receive_broken(self, frame: Broken, now: float) -> list[Event]:
         if frame.is_reply and frame.message_id is not None:
             return self._receive_reply(frame.message_id, frame, now)
+        return self._refuse(frame)
+
+    def _refuse(self, frame: Broken) -> list[Event]:
         answer = framing.encode_error(
             self.version, frame.message_id, frame.error, frame.description
         )
@@ -279,6 +288,10 @@ class OcppConnection:
         """The frames that refuse `call`. A refusal is not replayed later: what failed may work next time."""
         text = framing.encode_error(self.version, call.message_id, error, description, details)
         return [text] * (1 + self._close_call(call))
+
+    def abandon(self, call: Call) -> None:
+        """`call` will not be answered (it could not be stored): let a repetition be handled anew."""
+        self._close_call(call)
 
     def _remember(self, call: Call, text: str) -> list[str]:
         repetitions = self._close_call(call)

@@ -323,19 +323,22 @@ def _decode(text: str) -> Any:
 # Every byte but brackets and quotes is dropped; braces count as brackets.
 _TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
+_TOO_MANY_OPEN = b"[" * (MAX_DEPTH + 1)
 
 
 def _is_too_deep(text: str) -> bool:
     """Whether brackets outside strings nest deeper than MAX_DEPTH, found without a Python loop over the text.
 
-    Each pass removes the innermost level. What the passes cannot remove is unbalanced: no JSON, and too deep only
-    where enough of it is left.
+    Each pass removes the innermost level, and a long run of opening brackets settles it at once. What the passes
+    cannot remove is unbalanced: no JSON, and too deep only where enough of it is left.
     """
     if "\\" in text:
         text = text.replace("\\\\", "").replace('\\"', "")
     skeleton = text.encode("ascii", "replace").translate(_TO_BRACKETS, _NOT_STRUCTURE)
     brackets = b"".join(skeleton.split(b'"')[::2])
     for _ in range(MAX_DEPTH):
+        if _TOO_MANY_OPEN in brackets:
+            return True
         inner = brackets.replace(b"[]", b"")
         if len(inner) == len(brackets):
             return len(brackets) > MAX_DEPTH

@@ -5,6 +5,7 @@ The schema files are those of the `ocpp` package. A schema is read and compiled 
 
 - integers without bounds are bounded to 64 bits, what a database column holds;
 - `sampledValue` may be empty: a reading without samples is answered, there is just nothing to keep;
+- the 1.6 StopTransaction takes the samples that MeterValues takes (its own list lacks the unit Hertz);
 - `format` is not enforced on what stations send (senseless timestamps are stored and flagged), only on what we send.
 """
 
@@ -199,6 +200,9 @@ def _load(version: Version, action: str, suffix: str) -> Schema:
     reading = _reading_schema(schema, action)
     if reading is not None:
         reading["properties"]["sampledValue"].pop("minItems", None)
+        if version is Version.V16 and action == "StopTransaction":
+            model = _load(version, "MeterValues", suffix)["properties"]["meterValue"]["items"]
+            reading["properties"]["sampledValue"] = model["properties"]["sampledValue"]
     return schema
 
 

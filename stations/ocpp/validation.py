@@ -103,8 +103,11 @@ def validate_command(version: Version, action: str, payload: Payload) -> list[tu
 
     Raises KeyError for an unknown action.
     """
-    message = REQUESTS[version][action]
-    violations = [_violation(error) for error in message.strict_validator.iter_errors(payload)]
+    validator = REQUESTS[version][action].strict_validator
+    try:
+        violations = [_violation(error) for error in validator.iter_errors(payload)]
+    except UnicodeEncodeError:
+        return [("", "The payload holds half of a surrogate pair.")]
     return [(violation.path, violation.message) for violation in violations]
 
 
