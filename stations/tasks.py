@@ -1,0 +1,23 @@
+"""Celery tasks of the stations app: sweeps that mend what a dead process left behind."""
+
+from celery import shared_task
+
+from stations.services import commands, partitions, presence
+
+
+@shared_task(name="stations.tasks.sweep_commands")
+def sweep_commands() -> int:
+    """End commands that expired unsent or were sent by a gateway that died. Idempotent."""
+    return commands.sweep_commands()
+
+
+@shared_task(name="stations.tasks.sweep_presence")
+def sweep_presence() -> int:
+    """Mark stations of dead gateways as disconnected. Idempotent."""
+    return presence.sweep_presence()
+
+
+@shared_task(name="stations.tasks.maintain_partitions")
+def maintain_partitions() -> None:
+    """Make partitions three months ahead and drop those past the retention. Idempotent."""
+    partitions.maintain_partitions()
