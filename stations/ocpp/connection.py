@@ -18,7 +18,6 @@ their counters. Across connections ids mean nothing; there the business keys ans
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -193,7 +192,8 @@ class OcppConnection:
         self._id_prefix = id_prefix
         self._counter = 0
         self._in_flight: OutgoingCall | None = None
-        self._queue: deque[OutgoingCall] | None = None
+        # A list: it is short, mostly empty, and an empty list is smaller than a deque.
+        self._queue: list[OutgoingCall] = []
         self._expired: dict[str, tuple[str, Any]] = {}
         # message id → [hash of the frame, repetitions that wait for the reply]
         self._open: dict[str, list[int]] = {}
@@ -337,8 +337,6 @@ class OcppConnection:
         )
         if self._in_flight is None and not self._queue:
             return [self._launch(call, now)]
-        if self._queue is None:
-            self._queue = deque()
         if len(self._queue) >= MAX_QUEUED_CALLS:
             raise QueueFull
         self._queue.append(call)
@@ -346,9 +344,9 @@ class OcppConnection:
 
     def withdraw(self, tag: Any) -> bool:
         """Take a call out of the queue; False if it has left already or never was there."""
-        for call in self._queue or ():
+        for position, call in enumerate(self._queue):
             if call.tag == tag:
-                self._queue.remove(call)  # type: ignore[union-attr]
+                del self._queue[position]
                 return True
         return False
 
@@ -363,18 +361,12 @@ class OcppConnection:
             if len(self._expired) > MAX_EXPIRED_CALLS:
                 del self._expired[next(iter(self._expired))]
             events.append(CallExpired(pending.message_id, pending.action, pending.tag, sent=True))
-        if self._queue and any(_is_due(call, now) for call in self._queue):
-            due = [call for call in self._queue if _is_due(call, now)]
-            self._queue = deque(call for call in self._queue if not _is_due(call, now))
-            events += [
-                CallExpired(call.message_id, call.action, call.tag, sent=False) for call in due
-            ]
         return events + self._send_next(now)
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` is next worth calling; None while nothing waits."""
-        waiting = (self._in_flight, *(self._queue or ()))
+        waiting = (self._in_flight, *self._queue)
         deadlines = [call.deadline for call in waiting if call and call.deadline is not None]
         return min(deadlines, default=None)
 
@@ -384,19 +376,30 @@ class OcppConnection:
 
     @property
     def queued(self) -> int:
-        return len(self._queue or ())
+        return len(self._queue)
 
     def close(self) -> Remains:
         """The socket is gone: hand over what was in flight and what never left."""
-        remains = Remains(self._in_flight, tuple(self._queue or ()))
+        remains = Remains(self._in_flight, tuple(self._queue))
         self._in_flight = None
-        self._queue = None
+        self._queue = []
         return remains
 
     def _send_next(self, now: float) -> list[Event]:
-        if self._in_flight is not None or not self._queue:
+        """Expire what has waited too long; send the next if nothing is unanswered."""
+        if not self._queue:
             return []
-        return [self._launch(self._queue.popleft(), now)]
+        events: list[Event] = []
+        waiting = []
+        for call in self._queue:
+            if call.deadline is not None and call.deadline <= now:
+                events.append(CallExpired(call.message_id, call.action, call.tag, sent=False))
+            else:
+                waiting.append(call)
+        self._queue = waiting
+        if waiting and self._in_flight is None:
+            events.append(self._launch(waiting.pop(0), now))
+        return events
 
     def _launch(self, call: OutgoingCall, now: float) -> SendFrame:
         deadline = now + self._call_timeout_s
@@ -404,7 +407,3 @@ class OcppConnection:
             call.message_id, call.action, call.payload, call.tag, deadline
         )
         return SendFrame(framing.encode_call(call.message_id, call.action, call.payload), call.tag)
-
-
-def _is_due(call: OutgoingCall, now: float) -> bool:
-    return call.deadline is not None and call.deadline <= now

@@ -154,7 +154,7 @@ def parse(text: str | bytes, version: Version) -> Frame:
         )
     except (ValueError, RecursionError):
         return _unreadable(text, version, "The frame is not valid JSON.")
-    if ("\\ud" in text or "\\uD" in text) and _has_lone_surrogate(message):
+    if ("\\ud" in text or "\\uD" in text) and has_lone_surrogate(message):
         return _unreadable(text, version, "The frame holds half of a surrogate pair.")
 
     if type(message) is not list or not message:
@@ -346,7 +346,8 @@ def _is_too_deep(text: str) -> bool:
     return brackets != b""
 
 
-def _has_lone_surrogate(message: object) -> bool:
+def has_lone_surrogate(message: object) -> bool:
+    """Whether a JSON value holds text that UTF-8 cannot carry."""
     try:
         json.dumps(message, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from jsonschema_rs import ValidationError
 
 from stations.ocpp.errors import CallRefused, ErrorCode
-from stations.ocpp.framing import Payload
+from stations.ocpp.framing import Payload, has_lone_surrogate
 from stations.ocpp.schemas import REQUESTS, RESPONSES, SENDERS, Message, Sender, Shape
 from stations.ocpp.versions import Version
 
@@ -104,10 +104,9 @@ def validate_command(version: Version, action: str, payload: Payload) -> list[tu
     Raises KeyError for an unknown action.
     """
     validator = REQUESTS[version][action].strict_validator
-    try:
-        violations = [_violation(error) for error in validator.iter_errors(payload)]
-    except UnicodeEncodeError:
+    if has_lone_surrogate(payload):  # the validator would stop there without a word
         return [("", "The payload holds half of a surrogate pair.")]
+    violations = [_violation(error) for error in validator.iter_errors(payload)]
     return [(violation.path, violation.message) for violation in violations]
 
 
