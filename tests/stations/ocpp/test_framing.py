@@ -229,6 +229,13 @@ def test_the_depth_limit_is_exact(opening: str, closing: str) -> None:
     assert broken(frame(times + 1)) == ("a", FORMAT)
 
 
+@pytest.mark.parametrize(("levels", "too_deep"), [(MAX_DEPTH, False), (MAX_DEPTH + 1, True)])
+def test_depth_is_seen_past_neighbours_that_are_almost_as_deep(levels: int, too_deep: bool) -> None:
+    neighbour = "[" * 20 + "]" * 20 + ","
+    text = f"[{neighbour}" * (levels - 21) + "[" * 21 + "]" * levels
+    assert framing._is_too_deep(text) is too_deep
+
+
 def test_brackets_in_strings_are_no_depth() -> None:
     text = "[{" * 500 + '\\"[[\\\\'
     frame = parse(f'[2,"a","DataTransfer",{{"data":"{text}","more":[1,[2]]}}]', V16)
