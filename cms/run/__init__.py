@@ -1,0 +1,1 @@
+"""Running Magetsi without installing anything: embedded services, `make run`, services for tests."""
