@@ -169,12 +169,10 @@ class Services:
 
 
 def remove(var: Path) -> None:
-    """Remove the data of stopped services, for data folders that were made for one run."""
+    """Remove the data folder of stopped services and their data outside it; for folders of one run."""
     place = place_of(var)
-    for folder in (place.home, place.socket_folder):
+    for folder in (place.home, place.socket_folder, var):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in ("services.lock", "services.json", "services-secret"):
-        (var / name).unlink(missing_ok=True)
 
 
 def _take(lock: IO[bytes], kind: int) -> bool:
