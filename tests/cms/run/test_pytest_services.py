@@ -22,5 +22,5 @@ def test_the_suite_runs_on_a_server_with_redis_protocol():
 
 
 def test_settings_took_the_addresses_that_the_plugin_chose():
-    assert settings.DATABASE_URL == os.environ["DATABASE_URL"]
-    assert settings.REDIS_URL == os.environ["REDIS_URL"]
+    assert os.environ["DATABASE_URL"] == settings.DATABASE_URL
+    assert os.environ["REDIS_URL"] == settings.REDIS_URL
