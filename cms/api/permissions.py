@@ -1,0 +1,32 @@
+"""Who may call what: every view says which capability each of its methods needs."""
+
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.services.actors import Actor
+from accounts.services.permissions import require
+
+_READING = {"GET", "HEAD"}
+
+
+class RolePermission(BasePermission):
+    """Refuses early what the domain function would refuse later; nobody without a key gets through."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, Actor):
+            return False
+        method = request.method or ""
+        if not hasattr(view, method.lower()):
+            return True  # 405 comes next, the same for every role.
+        capabilities = getattr(view, "capabilities", {})
+        capability = capabilities.get("GET" if method == "HEAD" else method)
+        if capability is None:
+            if method not in _READING:
+                raise ImproperlyConfigured(
+                    f"{type(view).__name__} names no capability for {method}."
+                )
+            capability = "read"
+        require(request.auth, capability)
+        return True

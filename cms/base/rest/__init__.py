@@ -1,0 +1,1 @@
+"""What every app's API is built from: strict fields and answers given once."""
