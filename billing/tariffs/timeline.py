@@ -1,0 +1,215 @@
+"""A session cut into stretches in which nothing changes that a price could depend on.
+
+Time is counted in microseconds since the session began, energy in Wh since then; both are integers, or fractions where
+a cut falls between readings, so that no rounding happens before the last step.
+
+Who uses the time (REST "Tariffs and prices"), first rule that fits:
+
+    SuspendedEVSE                                   held: the station's doing, neither TIME nor PARKING_TIME
+    SuspendedEV, Finishing                          parked
+    100 W or more on average between two readings   charging
+    Faulted, Unavailable                            held: the car takes none, but not of its own accord
+    anything else, or no status at all              parked
+
+The registers at start and stop are readings too. A register counts whole Wh, and 100 W move it once in 36 s: a
+stretch under 100 W that is shorter than that says nothing and counts as charging, unless the whole session took no
+energy. Without this, reading a meter often would look like many short pauses.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from fractions import Fraction
+from typing import NamedTuple, TypeVar
+
+from billing.tariffs.facts import FINISHING, SUSPENDED_EV, SUSPENDED_EVSE, SessionFacts
+
+SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
+IDLE_POWER_W = 100
+# In this time IDLE_POWER_W moves a register of whole Wh by one.
+RESOLUTION_US = HOUR_US // IDLE_POWER_W
+
+_PARKED = frozenset({SUSPENDED_EV, FINISHING})
+_OUT_OF_ORDER = frozenset({"Faulted", "Unavailable"})
+_MICROSECOND = timedelta(microseconds=1)
+
+Exact = int | Fraction
+T = TypeVar("T")
+
+
+class Activity(Enum):
+    """What the car does with the time."""
+
+    CHARGING = "charging"
+    PARKED = "parked"
+    HELD = "held"
+    GRACE = "grace"
+
+
+class Segment(NamedTuple):
+    """A stretch of a session. `rise_wh` in `span_us` is the pair of readings around it: its average power."""
+
+    start_us: Exact
+    end_us: Exact
+    start_wh: Exact
+    end_wh: Exact
+    activity: Activity
+    rise_wh: int
+    span_us: int
+
+
+class Steps(NamedTuple):
+    """A value that holds from each moment to the next: sorted times beside their values."""
+
+    times: list[int]
+    values: list[object]
+
+    def at(self, us: Exact) -> object:
+        """None before the first."""
+        index = bisect_right(self.times, us)
+        return self.values[index - 1] if index else None
+
+
+def since(start: datetime, at: datetime) -> int:
+    """Microseconds from `start` to `at`."""
+    return (at - start) // _MICROSECOND
+
+
+def steps(start: datetime, events: Iterable[tuple[datetime, object]]) -> Steps:
+    """Events in any order; of several at one moment the last given counts."""
+    ordered = sorted(((since(start, at), value) for at, value in events), key=_first)
+    return Steps([us for us, _ in ordered], [value for _, value in ordered])
+
+
+def _first(pair: tuple[int, object]) -> int:
+    return pair[0]
+
+
+def knots(facts: SessionFacts) -> list[tuple[int, int]]:
+    """(us, Wh) from start to stop, never falling, with strictly later times in between.
+
+    Readings outside the session's time or registers, or below an earlier one, do not count.
+    """
+    end_us, energy_wh = since(facts.started_at, facts.ended_at), facts.energy_wh
+    kept = [(0, 0)]
+    register = (
+        (since(facts.started_at, at), wh - facts.meter_start_wh) for at, wh in facts.readings
+    )
+    for us, wh in sorted(register):
+        if not (0 < us < end_us and kept[-1][1] <= wh <= energy_wh):
+            continue
+        if us == kept[-1][0]:
+            kept.pop()
+        kept.append((us, wh))
+    kept.append((end_us, energy_wh))
+    return kept
+
+
+def segments(
+    facts: SessionFacts, *, at_us: Iterable[Exact] = (), at_wh: Iterable[Exact] = ()
+) -> Iterator[Segment]:
+    """The session in order, cut at readings, at changes of status, and at the given moments and energies.
+
+    At least one segment comes out, of no length if the session had none; no energy is ever lost.
+    """
+    status = steps(facts.started_at, facts.statuses)
+    points = knots(facts)
+    moments = sorted({*status.times, *at_us})
+    energies = sorted(set(at_wh))
+    for start, end, flowing in _flows(points):
+        rise_wh, span_us = end[1] - start[1], end[0] - start[0]
+        cuts = _cuts(start, end, moments, energies)
+        for (us, wh), (next_us, next_wh) in zip(cuts, cuts[1:], strict=False):
+            activity = _activity(status.at(us), flowing or not facts.measured)
+            yield Segment(us, next_us, wh, next_wh, activity, rise_wh, span_us)
+
+
+def _flows(
+    points: Sequence[tuple[int, int]],
+) -> Iterator[tuple[tuple[int, int], tuple[int, int], bool]]:
+    """Each pair of neighbouring points, and whether energy flows between them."""
+    pairs = list(zip(points, points[1:], strict=False))
+    if points[-1][1] == 0:
+        yield from ((start, end, False) for start, end in pairs)
+        return
+    weak = [(b[1] - a[1]) * HOUR_US < IDLE_POWER_W * (b[0] - a[0]) for a, b in pairs]
+    first = 0
+    while first < len(pairs):
+        last = first
+        while last + 1 < len(pairs) and weak[last + 1] == weak[first]:
+            last += 1
+        length_us = pairs[last][1][0] - pairs[first][0][0]
+        flowing = not weak[first] or length_us < RESOLUTION_US
+        yield from ((start, end, flowing) for start, end in pairs[first : last + 1])
+        first = last + 1
+
+
+def _cuts(
+    start: tuple[int, int],
+    end: tuple[int, int],
+    moments: Sequence[Exact],
+    energies: Sequence[Exact],
+) -> list[tuple[Exact, Exact]]:
+    """The points from `start` to `end` where the straight line between them is to be cut, both ends included."""
+    (us, wh), (end_us, end_wh) = start, end
+    rise_wh, span_us = end_wh - wh, end_us - us
+    inner: list[tuple[Exact, Exact]] = [
+        (cut, wh + _ratio(rise_wh * (cut - us), span_us))
+        for cut in moments[bisect_right(moments, us) : bisect_left(moments, end_us)]
+    ]
+    inner += [
+        (us + _ratio(span_us * (cut - wh), rise_wh), cut)
+        for cut in energies[bisect_right(energies, wh) : bisect_left(energies, end_wh)]
+    ]
+    return [start, *sorted(inner), end]
+
+
+def _ratio(numerator: Exact, denominator: int) -> Exact:
+    exact = Fraction(numerator, denominator)
+    return exact.numerator if exact.denominator == 1 else exact
+
+
+def _activity(status: object, flowing: bool) -> Activity:
+    if status == SUSPENDED_EVSE:
+        return Activity.HELD
+    if status in _PARKED:
+        return Activity.PARKED
+    if flowing:
+        return Activity.CHARGING
+    return Activity.HELD if status in _OUT_OF_ORDER else Activity.PARKED
+
+
+def after_grace(stretches: Iterable[Segment], grace_us: int) -> Iterator[Segment]:
+    """The first `grace_us` of parked time, wherever in the session it lies, turned into GRACE."""
+    left: Exact = grace_us
+    for segment in stretches:
+        length = segment.end_us - segment.start_us
+        if segment.activity is not Activity.PARKED or not left:
+            yield segment
+        elif length <= left:
+            left -= length
+            yield segment._replace(activity=Activity.GRACE)
+        else:
+            us = segment.start_us + left
+            rise = segment.end_wh - segment.start_wh
+            wh = segment.start_wh + rise * Fraction(left) / Fraction(length)
+            yield segment._replace(end_us=us, end_wh=wh, activity=Activity.GRACE)
+            yield segment._replace(start_us=us, start_wh=wh)
+            left = 0
+
+
+def idle_s(facts: SessionFacts) -> int:
+    """Whole seconds in which the car took no energy of its own accord, before any grace."""
+    return _seconds(facts, Activity.PARKED)
+
+
+def charging_s(facts: SessionFacts) -> int:
+    """Whole seconds in which energy flowed."""
+    return _seconds(facts, Activity.CHARGING)
+
+
+def _seconds(facts: SessionFacts, activity: Activity) -> int:
+    total = sum(s.end_us - s.start_us for s in segments(facts) if s.activity is activity)
+    return int(total // SECOND_US)
