@@ -6,7 +6,7 @@ explains each variable.
 
 from pathlib import Path
 
-running_urls = lambda v: None
+from cms.run.services import running_urls
 from cms.settings.readers import env_bool, env_int, env_list, env_str, parse_database_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent

@@ -94,11 +94,9 @@ class Batch:
     # --- states -----------------------------------------------------------------------------
 
     async def _lock_states(self, connection: AsyncConnection[Any]) -> None:
-        stations = {
-            fact.station_id
-            for kind in LIFECYCLE
-            for _, fact in self._take(kind)
-        } | {s.station_id for _, s in self._take(StatusReported) if s.evse_id == 0}
+        stations = {fact.station_id for kind in LIFECYCLE for _, fact in self._take(kind)} | {
+            s.station_id for _, s in self._take(StatusReported) if s.evse_id == 0
+        }
         if stations:
             self.changed_stations |= stations
             await connection.execute(sql.LOCK_STATES, [sorted(stations)])
@@ -156,7 +154,9 @@ class Batch:
         of_connectors = [s for s in statuses.values() if s.evse_id != 0]
         if not of_connectors:
             return
-        new = [s for key, s in statuses.items() if key[1] != 0 and key not in self._known_connectors]
+        new = [
+            s for key, s in statuses.items() if key[1] != 0 and key not in self._known_connectors
+        ]
         if new:
             await connection.execute(sql.INSERT_EVSES, _columns(new, "station_id evse_id"))
             await connection.execute(
@@ -185,10 +185,15 @@ class Batch:
                 if before is None or before.at <= report.progress.at:
                     newest[report.transaction_id] = report.progress
         if newest:
-            columns = [list(newest), *_columns(newest.values(), "at register_wh power_w soc_percent")]
+            columns = [
+                list(newest),
+                *_columns(newest.values(), "at register_wh power_w soc_percent"),
+            ]
             await connection.execute(sql.UPSERT_PROGRESS, columns)
         if reasons:
-            await connection.execute(sql.ADD_REVIEW_REASONS, [list(c) for c in zip(*reasons, strict=True)])
+            await connection.execute(
+                sql.ADD_REVIEW_REASONS, [list(c) for c in zip(*reasons, strict=True)]
+            )
 
     # --- starts -----------------------------------------------------------------------------
 
@@ -235,7 +240,9 @@ class Batch:
             await connection.execute(sql.LOCK_ID_TOKEN, [id_token_id])
         given_way = {(s.station_id, s.evse_id) for s in starts}
         active: dict[int, int] = defaultdict(int)
-        for id_token_id, station_id, evse_id in await _fetch(connection, sql.COUNT_ACTIVE, [limited]):
+        for id_token_id, station_id, evse_id in await _fetch(
+            connection, sql.COUNT_ACTIVE, [limited]
+        ):
             active[id_token_id] += (station_id, evse_id) not in given_way
         judged = []
         for start in starts:
@@ -308,7 +315,9 @@ class Batch:
             )
             topics += [("transaction.corrected", transaction_id) for transaction_id, _ in reviews]
         if topics:
-            await connection.execute(sql.INSERT_OUTBOX, [list(c) for c in zip(*topics, strict=True)])
+            await connection.execute(
+                sql.INSERT_OUTBOX, [list(c) for c in zip(*topics, strict=True)]
+            )
         if orphans:
             await connection.execute(
                 sql.INSERT_ORPHANS,
@@ -326,7 +335,11 @@ class Batch:
 
         Source: OCPP 1.6 errata v4.0, 3.18: a station that never learned the id sends -1.
         """
-        nameless = [fact for _, fact in ends if not fact.ocpp_transaction_id.isdigit() or fact.ocpp_transaction_id == "0"]
+        nameless = [
+            fact
+            for _, fact in ends
+            if not fact.ocpp_transaction_id.isdigit() or fact.ocpp_transaction_id == "0"
+        ]
         if not nameless:
             return ends
         current: dict[int, list[Any]] = defaultdict(list)
@@ -335,7 +348,10 @@ class Batch:
         named = []
         for index, fact in ends:
             open_here = current[fact.station_id] if fact in nameless else []
-            if len(open_here) == 1 and fact.id_token_uid.casefold() in ("", open_here[0][2].casefold()):
+            if len(open_here) == 1 and fact.id_token_uid.casefold() in (
+                "",
+                open_here[0][2].casefold(),
+            ):
                 fact = replace(
                     fact,
                     ocpp_transaction_id=open_here[0][1],
@@ -402,5 +418,3 @@ async def _fetch(
 async def _copy(connection: AsyncConnection[Any], statement: str, rows: str) -> None:
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
         await copy.write(rows)
-
-

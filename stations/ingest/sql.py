@@ -316,11 +316,13 @@ LEFT JOIN stations_location l ON l.id = s.location_id
 WHERE s.identity = %s
 """
 
-FIND_TRANSACTION = """
+_TRANSACTION = """
 SELECT t.id, t.ocpp_transaction_id, t.evse_id, t.connector_id, t.received_started_at, t.meter_start_wh,
-       p.register_wh, t.status = 'active'
+       p.register_wh, t.is_current
 FROM stations_transaction t
 LEFT JOIN stations_transactionprogress p ON p.transaction_id = t.id
-WHERE t.station_id = %s AND NOT t.orphan AND (t.ocpp_transaction_id = %s OR (%s::integer = t.evse_id AND t.is_current))
-ORDER BY t.id DESC LIMIT 1
 """
+FIND_TRANSACTION = (
+    f"{_TRANSACTION} WHERE t.station_id = %s AND NOT t.orphan AND t.ocpp_transaction_id = %s"
+)
+CURRENT_TRANSACTIONS = f"{_TRANSACTION} WHERE t.station_id = %s AND t.is_current"

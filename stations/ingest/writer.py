@@ -168,7 +168,11 @@ class Writer:
             try:
                 await self._write(await self._usable_connection(), entries, told_before)
             except psycopg.errors.UniqueViolation as error:
-                if not told_before and error.diag.constraint_name and "metervalue" in error.diag.constraint_name:
+                if (
+                    not told_before
+                    and error.diag.constraint_name
+                    and "metervalue" in error.diag.constraint_name
+                ):
                     told_before = True
                     continue
                 await self._divide(entries, error, told_before)

@@ -1,0 +1,5 @@
+"""Websocket addresses of live pages."""
+
+from typing import Any
+
+websocket_urlpatterns: list[Any] = []

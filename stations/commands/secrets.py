@@ -1,0 +1,41 @@
+"""Secrets inside OCPP payloads: never shown, never kept longer than the station needs them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "••••"
+SECRET_KEYS = frozenset({"authorizationkey", "basicauthpassword"})
+
+
+def is_secret_key(key: object) -> bool:
+    """Whether a configuration key or variable holds a credential."""
+    return isinstance(key, str) and key.casefold() in SECRET_KEYS
+
+
+def mask_payload(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a request or response with credentials masked."""
+    masked = dict(payload)
+    if action == "ChangeConfiguration" and is_secret_key(masked.get("key")):
+        masked["value"] = MASK
+    if action == "GetConfiguration" and isinstance(masked.get("configurationKey"), list):
+        masked["configurationKey"] = [
+            {**item, "value": MASK}
+            if isinstance(item, dict) and is_secret_key(item.get("key")) and "value" in item
+            else item
+            for item in masked["configurationKey"]
+        ]
+    return masked
+
+
+def authorization_key_bytes(value: str) -> bytes:
+    """The bytes a station sends once it holds this AuthorizationKey.
+
+    The value on the wire is hexadecimal for 16 to 20 bytes (OCPP-J 1.6 errata 3.10); any other text stands for
+    itself.
+    """
+    if 32 <= len(value) <= 40 and len(value) % 2 == 0:
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            pass
+    return value.encode()

@@ -1,0 +1,252 @@
+"""From a command row to the socket and back: one call at a time, in the order of the rows.
+
+A row is claimed and marked as sent in one statement, and only by the socket with the station's newest generation;
+what was claimed is never sent again. The outcome is written when the answer comes, the deadline passes, or the
+socket closes.
+"""
+
+import asyncio
+import logging
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from cms.base.json import dumps
+from stations.choices import CommandStatus, RegistrationStatus
+from stations.commands.outcome import Outcome, judge_reply
+from stations.commands.secrets import (
+    MASK,
+    authorization_key_bytes,
+    is_secret_key,
+    mask_payload,
+)
+from stations.ocpp.connection import CallExpired, Remains, ReplyReceived, SendFrame
+from stations.ocpp.framing import CallError, CallResult
+from stations.services.passwords import hash_password
+
+if TYPE_CHECKING:
+    from stations.ocpp.consumer import StationSocket
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+# How long both keys are accepted while nobody knows whether the station took the new one.
+ROTATION_WINDOW = "24 hours"
+
+# A pending station is asked nothing about charging (OCPP 1.6 §4.2); a rejected one is asked nothing.
+CLAIM = """
+UPDATE stations_command c
+SET status = 'sent', sent_at = now(), generation = %(generation)s, gateway_id = %(gateway_id)s
+WHERE c.id = (
+    SELECT q.id FROM stations_command q
+    JOIN stations_stationstate s ON s.station_id = q.station_id AND s.generation = %(generation)s
+    WHERE q.station_id = %(station_id)s AND q.status = 'queued' AND q.expires_at > now()
+      AND q.protocol = s.protocol
+      AND (%(accepted)s OR q.action NOT IN ('RemoteStartTransaction', 'RemoteStopTransaction'))
+    ORDER BY q.id LIMIT 1
+    FOR UPDATE OF q SKIP LOCKED
+)
+RETURNING c.id, c.action, c.payload
+"""
+
+FINISH = """
+UPDATE stations_command
+SET status = %(status)s, finished_at = now(), response = %(response)s, error = %(error)s,
+    message_id = %(message_id)s,
+    payload = CASE WHEN %(masked)s::jsonb IS NULL THEN payload ELSE %(masked)s::jsonb END
+WHERE id = %(id)s AND status = 'sent'
+"""
+
+LATE = """
+UPDATE stations_command SET response = %(response)s,
+    error = COALESCE(error, '{}') || '{"late": true}'
+WHERE id = %(id)s AND status = 'timed_out'
+"""
+
+# The new key waits as `previous`; both are right until the answer is known.
+OFFER_KEY = f"""
+UPDATE stations_chargingstation
+SET previous_password_hash = %s, previous_password_until = now() + interval '{ROTATION_WINDOW}'
+WHERE id = %s
+"""  # noqa: S608 - the window is a constant
+SETTLE_ON_NEW = """
+UPDATE stations_chargingstation
+SET password_hash = previous_password_hash, previous_password_hash = '', previous_password_until = NULL
+WHERE id = %s AND previous_password_hash <> ''
+"""
+SETTLE_ON_OLD = """
+UPDATE stations_chargingstation
+SET previous_password_hash = '', previous_password_until = NULL
+WHERE id = %s AND previous_password_hash <> ''
+"""
+
+
+class SentCommand:
+    """The call that is out: its row, and whether it carries a new key for the station."""
+
+    __slots__ = ("action", "id", "offers_key", "payload")
+
+    def __init__(self, id: int, action: str, payload: dict[str, Any]) -> None:
+        self.id = id
+        self.action = action
+        self.payload = payload
+        self.offers_key = action == "ChangeConfiguration" and is_secret_key(payload.get("key"))
+
+
+class CommandSender:
+    """Sends one station's commands over its socket."""
+
+    def __init__(self, socket: "StationSocket") -> None:
+        self._socket = socket
+        self._sending = False
+        self._again = False
+
+    def wake(self) -> None:
+        """Look for a queued command, unless a call is out: its end looks again."""
+        if self._socket.protocol.in_flight is not None:
+            return
+        if self._sending:
+            self._again = True
+            return
+        self._sending = True
+        self._socket.spawn(self._send_next())
+
+    async def _send_next(self) -> None:
+        try:
+            while True:
+                self._again = False
+                if self._socket.memory.registration == RegistrationStatus.REJECTED:
+                    return
+                try:
+                    command = await self._claim()
+                except (psycopg.Error, PoolTimeout) as error:
+                    logger.warning("%s: no command claimed: %s", self._socket.identity, error)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                if command is not None:
+                    await self._send(command)
+                    return
+                if not self._again:
+                    return
+        finally:
+            self._sending = False
+
+    async def _claim(self) -> SentCommand | None:
+        socket = self._socket
+        async with socket.gateway.connection() as connection:
+            cursor = await connection.execute(
+                CLAIM,
+                {
+                    "station_id": socket.station_id,
+                    "generation": socket.generation,
+                    "gateway_id": socket.gateway.id,
+                    "accepted": socket.memory.registration == RegistrationStatus.ACCEPTED,
+                },
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            command = SentCommand(*row)
+            if command.offers_key:
+                secret = authorization_key_bytes(str(command.payload.get("value", "")))
+                await connection.execute(OFFER_KEY, [hash_password(secret), socket.station_id])
+            return command
+
+    async def _send(self, command: SentCommand) -> None:
+        socket = self._socket
+        events = socket.protocol.send_call(
+            command.action, command.payload, asyncio.get_running_loop().time(), command
+        )
+        for event in events:
+            if isinstance(event, SendFrame):
+                await socket.send_text(event.text)
+        call = socket.protocol.in_flight
+        message_id = call.message_id if call is not None else ""
+        masked = mask_payload(command.action, command.payload)
+        socket.trace("out", "call", command.action, message_id, dumps(masked))
+
+    # --- ends -------------------------------------------------------------------------------
+
+    async def replied(self, reply: ReplyReceived, received_at: datetime) -> None:
+        """Write what the station answered and send what is next. Never blocks the reader on the database."""
+        command: SentCommand = reply.tag
+        self._trace_reply(reply)
+        outcome = judge_reply(self._socket.protocol.version, command.action, reply.outcome)
+        self._socket.spawn(self._end(command, outcome, reply.message_id, late=reply.late))
+
+    async def expired(self, event: CallExpired) -> None:
+        """No answer in time: the command is over, the next one's turn has come."""
+        await self._end(event.tag, _no_answer(), event.message_id)
+
+    async def connection_closed(self, remains: Remains) -> None:
+        """The socket is gone: what was out gets no answer any more and is not sent again."""
+        call = remains.in_flight
+        if call is not None:
+            await self._finish(call.tag, _no_answer(), call.message_id)
+
+    async def _end(
+        self, command: SentCommand, outcome: Outcome, message_id: str, *, late: bool = False
+    ) -> None:
+        await self._finish(command, outcome, message_id, late=late)
+        self.wake()
+
+    async def _finish(
+        self, command: SentCommand, outcome: Outcome, message_id: str, *, late: bool = False
+    ) -> None:
+        response = outcome.response
+        if response is not None:
+            response = mask_payload(command.action, response)
+        masked = {**command.payload, "value": MASK} if command.offers_key else None
+        parameters = {
+            "id": command.id,
+            "status": outcome.status,
+            "response": None if response is None else _jsonb_text(response),
+            "error": None if outcome.error is None else _jsonb_text(outcome.error),
+            "message_id": message_id,
+            "masked": None if masked is None else dumps(masked),
+        }
+        while True:
+            try:
+                async with self._socket.gateway.connection() as connection:
+                    await connection.execute(LATE if late else FINISH, parameters)
+                    if command.offers_key:
+                        await self._settle_rotation(connection, outcome)
+                return
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                logger.warning("%s: outcome not written yet: %s", self._socket.identity, error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _settle_rotation(self, connection: Any, outcome: Outcome) -> None:
+        """One key once the answer is known; both while it is not (A01.FR.03, A01.FR.04)."""
+        if outcome.status == CommandStatus.ACCEPTED:
+            await connection.execute(SETTLE_ON_NEW, [self._socket.station_id])
+        elif outcome.status != CommandStatus.TIMED_OUT:
+            await connection.execute(SETTLE_ON_OLD, [self._socket.station_id])
+
+    async def settle_password(self, used_new: bool) -> None:
+        """The station came back after a rotation whose answer was lost: what it used is its key."""
+        async with self._socket.gateway.connection() as connection:
+            statement = SETTLE_ON_NEW if used_new else SETTLE_ON_OLD
+            await connection.execute(statement, [self._socket.station_id])
+
+    def _trace_reply(self, reply: ReplyReceived) -> None:
+        if isinstance(reply.outcome, CallResult):
+            body = dumps(mask_payload(reply.action, reply.outcome.payload))
+            self._socket.trace("in", "result", reply.action, reply.message_id, body)
+        elif isinstance(reply.outcome, CallError):
+            body = dumps([reply.outcome.code, reply.outcome.description, reply.outcome.details])
+            self._socket.trace("in", "error", reply.action, reply.message_id, body)
+
+
+def _no_answer() -> Outcome:
+    return Outcome(
+        CommandStatus.TIMED_OUT,
+        error={"code": "no_answer", "description": "The station did not answer."},
+    )
+
+
+def _jsonb_text(value: dict[str, Any]) -> str:
+    """JSON that jsonb takes: it refuses the NUL character."""
+    return dumps(value).replace("\\u0000", "")

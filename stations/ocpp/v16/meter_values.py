@@ -1,0 +1,89 @@
+"""MeterValues.req (OCPP 1.6 §4.7)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from stations.ingest.facts import MeterReported, Progress, Reading
+from stations.ocpp.context import CallContext, KnownTransaction
+from stations.ocpp.v16.fields import MAX_CONNECTOR_ID
+from stations.ocpp.v16.readings import ENERGY, read_meter_values
+
+# Current and power of single phases add up where no overall value is sent.
+_MEASURED = ("Power.Active.Import", "SoC", ENERGY)
+
+
+async def handle_meter_values(context: CallContext, payload: dict[str, Any]) -> dict[str, Any]:
+    """Store every readable sample, with the transaction it belongs to if the station owns one of that id.
+
+    Readings after the stop belong to their transaction still. Connector 0 is the main meter and never counts for
+    a transaction (OCPP 1.6 errata v4.0, 3.16). Ids of other stations, 0 and -1 find nothing and change nobody's
+    session.
+    """
+    connector_id = payload["connectorId"]
+    tx = await _transaction(context, connector_id, payload.get("transactionId"))
+    readings, dropped = read_meter_values(payload["meterValue"], received_at=context.received_at)
+    context.repairs += dropped
+    if not readings:
+        await context.record()
+        return {}
+    progress = _progress(readings) if tx and tx.active else None
+    await context.record(
+        MeterReported(
+            station_id=context.station.id,
+            evse_id=connector_id if 0 <= connector_id <= MAX_CONNECTOR_ID else 0,
+            transaction_id=tx.id if tx else None,
+            tx_month=tx.month if tx else context.received_at.date().replace(day=1),
+            readings=tuple(readings),
+            progress=progress,
+            review_reasons=_judge(tx, progress) if tx else (),
+        )
+    )
+    return {}
+
+
+async def _transaction(
+    context: CallContext, connector_id: int, transaction_id: int | None
+) -> KnownTransaction | None:
+    if not 0 < connector_id <= MAX_CONNECTOR_ID:
+        return None
+    if transaction_id is not None and transaction_id > 0:
+        return await context.find_transaction(str(transaction_id), connector_id)
+    # None, 0 and -1: the connector says which, if one transaction runs there.
+    return await context.find_transaction(None, connector_id)
+
+
+def _progress(readings: Iterable[Reading]) -> Progress | None:
+    """The newest power, register and state of charge among readings; None if there are none of them."""
+    newest: dict[str, Reading] = {}
+    phases: dict[str, Reading] = {}
+    for reading in readings:
+        if reading.measurand not in _MEASURED:
+            continue
+        if reading.phase is None:
+            before = newest.get(reading.measurand)
+            if before is None or before.at <= reading.at:
+                newest[reading.measurand] = reading
+        elif reading.measurand == "Power.Active.Import":
+            phases[reading.phase] = reading
+    register, soc = newest.get(ENERGY), newest.get("SoC")
+    power = newest.get("Power.Active.Import")
+    power_w = power.value if power else sum(r.value for r in phases.values()) if phases else None
+    at = max((r.at for r in (*newest.values(), *phases.values())), default=None)
+    if at is None:
+        return None
+    return Progress(
+        at=at,
+        register_wh=int(register.value) if register and register.value < 2**53 else None,
+        power_w=int(power_w) if power_w is not None and abs(power_w) < 2**53 else None,
+        soc_percent=int(soc.value) if soc and 0 <= soc.value <= 100 else None,
+    )
+
+
+def _judge(tx: KnownTransaction, progress: Progress | None) -> tuple[str, ...]:
+    """Whether the register ran backwards. A station that counts from zero in each session is no such case."""
+    if progress is None or progress.register_wh is None:
+        return ()
+    before, tx.last_register_wh = tx.last_register_wh, progress.register_wh
+    if before is not None and progress.register_wh < before:
+        return ("meter_decreased",)
+    return ()

@@ -1,0 +1,139 @@
+"""Sampled values of OCPP 1.6 (§7.33, §7.43), read into version-free readings."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from stations.ingest.clock import read_device_time
+from stations.ingest.facts import Reading
+from stations.ocpp.context import storable
+
+ENERGY = "Energy.Active.Import.Register"
+MAX_VALUE = Decimal(10) ** 18
+_MILLI = Decimal("0.000001")
+
+# Unit as sent → (our unit, factor). An absent unit is the measurand's own.
+_UNITS: dict[str, tuple[str, Decimal]] = {
+    "Wh": ("Wh", Decimal(1)),
+    "kWh": ("Wh", Decimal(1000)),
+    "varh": ("varh", Decimal(1)),
+    "kvarh": ("varh", Decimal(1000)),
+    "W": ("W", Decimal(1)),
+    "kW": ("W", Decimal(1000)),
+    "VA": ("VA", Decimal(1)),
+    "kVA": ("VA", Decimal(1000)),
+    "var": ("var", Decimal(1)),
+    "kvar": ("var", Decimal(1000)),
+    "A": ("A", Decimal(1)),
+    "V": ("V", Decimal(1)),
+    "Celsius": ("Celsius", Decimal(1)),
+    "Celcius": ("Celsius", Decimal(1)),
+    "Fahrenheit": ("Fahrenheit", Decimal(1)),
+    "K": ("K", Decimal(1)),
+    "Percent": ("Percent", Decimal(1)),
+}
+# Which units make sense for the measurands that we calculate with.
+_FITTING = {"Energy.Active": {"Wh"}, "Power.Active": {"W"}, "SoC": {"Percent"}}
+
+
+def read_meter_values(
+    meter_values: Iterable[dict[str, Any]],
+    *,
+    received_at: datetime,
+    default_context: str = "Sample.Periodic",
+) -> tuple[list[Reading], int]:
+    """The readings of a list of MeterValue, and how many samples could not be read.
+
+    A sample with nothing but a value is Energy.Active.Import.Register in Wh at the Outlet. Energy becomes Wh and
+    power W; what is no number, or carries a unit that cannot be its own, is dropped and counted.
+    """
+    readings: list[Reading] = []
+    dropped = 0
+    for meter_value in meter_values:
+        time = read_device_time(meter_value.get("timestamp"), received_at=received_at)
+        for sample in meter_value.get("sampledValue", ()):
+            reading = _read_sample(
+                sample,
+                at=time.effective_at,
+                device_at=time.device_at,
+                received_at=received_at,
+                default_context=default_context,
+            )
+            if reading is None:
+                dropped += 1
+            else:
+                readings.append(reading)
+    return readings, dropped
+
+
+def _read_sample(
+    sample: dict[str, Any],
+    *,
+    at: datetime,
+    device_at: datetime | None,
+    received_at: datetime,
+    default_context: str,
+) -> Reading | None:
+    measurand = sample.get("measurand") or ENERGY
+    raw_value = storable(str(sample.get("value", "")), 4096)
+    raw_unit = sample.get("unit")
+    signed = sample.get("format") == "SignedData"
+    unit, factor = _UNITS.get(raw_unit or _own_unit(measurand), ("", Decimal(1)))
+    value = Decimal(0) if signed else _number(raw_value, factor)
+    if value is None or not _fits(measurand, unit):
+        return None
+    return Reading(
+        at=at,
+        device_at=device_at or received_at,
+        has_device_time=device_at is not None,
+        received_at=received_at,
+        measurand=measurand,
+        phase=sample.get("phase"),
+        location=sample.get("location") or "Outlet",
+        context=sample.get("context") or default_context,
+        unit=unit,
+        value=value,
+        raw_value=raw_value,
+        raw_unit=raw_unit,
+    )
+
+
+def _number(text: str, factor: Decimal) -> Decimal | None:
+    try:
+        value = Decimal(text) * factor
+    except InvalidOperation:
+        return None
+    if not value.is_finite() or abs(value) >= MAX_VALUE:
+        return None
+    return value.quantize(_MILLI) if value.as_tuple().exponent < -6 else value  # type: ignore[operator]
+
+
+def _own_unit(measurand: str) -> str:
+    """The unit of a sample that names none: Wh by the letter of §7.33, else the measurand's natural one."""
+    if measurand.startswith("Power.Factor") or measurand in ("Frequency", "RPM"):
+        return ""
+    for beginning, unit in _OWN_UNITS:
+        if measurand.startswith(beginning):
+            return unit
+    return "Wh"
+
+
+_OWN_UNITS = (
+    ("Energy.Active", "Wh"),
+    ("Energy.Reactive", "varh"),
+    ("Power.Active", "W"),
+    ("Power.Offered", "W"),
+    ("Power.Reactive", "var"),
+    ("Current", "A"),
+    ("Voltage", "V"),
+    ("SoC", "Percent"),
+    ("Temperature", "Celsius"),
+)
+
+
+def _fits(measurand: str, unit: str) -> bool:
+    for beginning, units in _FITTING.items():
+        if measurand.startswith(beginning):
+            return unit in units
+    return True
