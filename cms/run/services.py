@@ -15,9 +15,7 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +25,7 @@ from cms.run.console import say
 from cms.run.place import Place, ServiceError, place_of
 from cms.run.postgres import Postgres
 from cms.run.processes import reason_of_end
+from cms.run.signals import stop_on_signals
 from cms.run.valkey import Valkey
 
 __all__ = ["AlreadyRunning", "ServiceError", "ServiceUrls", "Services", "remove", "running_urls"]
@@ -198,15 +197,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cms.run.services", description=__doc__)
     parser.add_argument("--var", type=Path, default=Path(os.environ.get("VAR", "var")))
     arguments = parser.parse_args(argv)
-    ended = threading.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda *_: ended.set())
     try:
-        with Services(arguments.var) as services:
+        with stop_on_signals(), Services(arguments.var) as services:
             say(f"DATABASE_URL='{services.urls.database}'")
             say(f"REDIS_URL='{services.urls.redis}'")
             say("Both services run; Ctrl-C stops them.")
-            while not ended.wait(1):
+            while True:
+                time.sleep(1)
                 for sentence in services.restart_the_dead():
                     say(sentence)
     except ServiceError as error:

@@ -14,7 +14,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from cms.run.place import Place, ServiceError
-from cms.run.processes import reason_of_end, spawn, stop
+from cms.run.processes import spawn, stop
 
 _START_S = 20
 _STOP_S = 10
@@ -106,12 +106,6 @@ class Valkey:
                     return [replies.readline(), replies.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
         except OSError:
             return False
-
-    @property
-    def last_words(self) -> str:
-        """Why the server is gone: "signal SIGKILL"; empty while it runs."""
-        code = self.process.poll() if self.process else None
-        return "" if code is None else reason_of_end(code)
 
 
 def _program(place: Place) -> Path:
