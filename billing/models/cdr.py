@@ -31,8 +31,10 @@ class DocumentCounter(models.Model):
 class CDR(models.Model):
     """The immutable priced record of a finished session (OCPI 2.2.1 §10.3.1, CDR).
 
-    Copies what it needs, so that it reads the same whatever changes later. A correction is a new CDR
-    with `credit_of`. The database refuses updates and deletions. Amounts are in minor units.
+    Copies what it needs, so that it reads the same whatever changes later: `tariff` is the version's
+    content with its id and number, `facts` the registers, readings and statuses the price was made of.
+    A correction is a new CDR with `credit_of`. The database refuses updates and deletions. Amounts are
+    in minor units.
     """
 
     operator = models.ForeignKey("accounts.Operator", on_delete=models.PROTECT, related_name="cdrs")
@@ -51,6 +53,7 @@ class CDR(models.Model):
     duration_s = models.IntegerField()
     idle_s = models.IntegerField()
     tariff = ExactJSONField()
+    facts = ExactJSONField(default=dict)
     currency = models.CharField(max_length=3)
     net_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField()

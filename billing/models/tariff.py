@@ -58,7 +58,10 @@ class TariffVersion(models.Model):
 
 
 class TariffAssignment(models.Model):
-    """Where a tariff applies; the narrowest wins (group, EVSE, station, location, operator), then the newest."""
+    """Where a tariff applies; the narrowest wins (group, EVSE, station, location, operator), then the newest.
+
+    A removed assignment stays: a session that was charged offline before is priced by it.
+    """
 
     operator = models.ForeignKey(
         "accounts.Operator", on_delete=models.PROTECT, related_name="tariff_assignments"
@@ -83,6 +86,7 @@ class TariffAssignment(models.Model):
         related_name="tariff_assignments",
     )
     created_at = models.DateTimeField(db_default=Now())
+    removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
