@@ -5,7 +5,7 @@ and answers (`created`, `shown`, `page`). Authentication, roles, errors and `Ide
 line in it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -106,7 +106,14 @@ class ApiView(GenericAPIView[Any]):
         paginator = self.paginator
         assert paginator is not None  # noqa: S101 - the settings name one
         page = paginator.paginate_queryset(rows, self.request, view=self)
-        return paginator.get_paginated_response(self.get_serializer(page, many=True).data)
+        assert page is not None  # noqa: S101 - a cursor always gives a list
+        context = self.get_serializer_context() | self.page_context(page)
+        serializer = self.get_serializer_class()(page, many=True, context=context)
+        return paginator.get_paginated_response(serializer.data)
+
+    def page_context(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """What the serializer needs to know of a page as a whole, asked of the database once."""
+        return {}
 
     def shown(self, row: Any, *, status: int = status.HTTP_200_OK) -> Response:
         """One row as this view's serializer shows it."""

@@ -48,9 +48,7 @@ class IdTokenDetail(ApiView):
     def patch(self, request: Request, id: str) -> Response:
         token = selectors.get_id_token_for(self.actor, id)
         changes = self.body(instance=token)
-        return self.shown(
-            id_tokens.update_id_token(acting=self.actor, id_token=token, **changes)
-        )
+        return self.shown(id_tokens.update_id_token(acting=self.actor, id_token=token, **changes))
 
 
 class IdTokenGroupList(ApiView):

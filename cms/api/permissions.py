@@ -1,12 +1,17 @@
 """Who may call what: every view says which capability each of its methods needs."""
 
+from typing import TYPE_CHECKING
+
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.services.actors import Actor
 from accounts.services.permissions import require
+
+if TYPE_CHECKING:
+    # The settings of REST framework import this module; its views import the settings.
+    from rest_framework.views import APIView
 
 _READING = {"GET", "HEAD"}
 
@@ -14,7 +19,7 @@ _READING = {"GET", "HEAD"}
 class RolePermission(BasePermission):
     """Refuses early what the domain function would refuse later; nobody without a key gets through."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         if not isinstance(request.auth, Actor):
             return False
         method = request.method or ""

@@ -1,0 +1,43 @@
+"""Addresses below /api/v1/ of stations and what belongs to them.
+
+An identity may hold blanks and `*_=+|@.-`, never a slash: percent-encoded it is one path segment.
+Transactions are registered by `cms.api`, which knows their sessions.
+"""
+
+from django.urls import include, path
+
+from stations.api import commands, views
+
+_of_station = [
+    path("", views.StationDetail.as_view(), name="station"),
+    path("messages/", views.StationMessages.as_view(), name="station-messages"),
+    path(
+        "handshake-failures/",
+        views.StationHandshakeFailures.as_view(),
+        name="station-handshake-failures",
+    ),
+    path("commands/", commands.StationCommandList.as_view(), name="station-commands"),
+    path("start/", commands.StationStart.as_view(), name="station-start"),
+    path("stop/", commands.StationStop.as_view(), name="station-stop"),
+    path("unlock/", commands.StationUnlock.as_view(), name="station-unlock"),
+    path("reset/", commands.StationReset.as_view(), name="station-reset"),
+    path("availability/", commands.StationAvailability.as_view(), name="station-availability"),
+]
+
+urlpatterns = [
+    path("stations/", views.StationList.as_view(), name="stations"),
+    path("stations/<str:identity>/", include(_of_station)),
+    path("handshake-failures/", views.HandshakeFailureList.as_view(), name="handshake-failures"),
+    path(
+        "handshake-failures/<str:id>/adopt/",
+        views.HandshakeFailureAdoption.as_view(),
+        name="handshake-failure-adopt",
+    ),
+    path("commands/", commands.CommandList.as_view(), name="commands"),
+    path("commands/<str:id>/", commands.CommandDetail.as_view(), name="command"),
+    path(
+        "commands/<str:id>/cancel/", commands.CommandCancellation.as_view(), name="command-cancel"
+    ),
+    path("locations/", views.LocationList.as_view(), name="locations"),
+    path("locations/<str:id>/", views.LocationDetail.as_view(), name="location"),
+]
