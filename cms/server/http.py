@@ -33,6 +33,7 @@ class Channel(http.HTTPChannel):
     """
 
     _deadline: Any = None
+    _abortingCall: Any = None
 
     def connectionMade(self) -> None:
         super().connectionMade()

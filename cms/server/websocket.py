@@ -54,8 +54,10 @@ class WebSocket(WebSocketProtocol):
     """
 
     scope: dict[str, Any] | None = None
-    application_queue: asyncio.Queue[dict[str, Any]] | None = None
+    # An asyncio.Queue of events once the application runs.
+    application_queue: Any = None
     handshake_deferred: Any = None
+    message_data: Any = None
     _deciding = False
     _denial: tuple[int, list[tuple[bytes, bytes]], bytes] | None = None
     _early = b""
