@@ -54,15 +54,20 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The row next to which a page begins: `value` of the ordering column and its primary key."""
+    """The row next to which a page begins: `value` of the ordering column and its primary key.
+
+    `inclusive` where the page begins with that row itself.
+    """
 
     side: Side
     value: Any
     pk: int
+    inclusive: bool = False
 
     def encode(self) -> str:
-        value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
-        text = json.dumps_bytes([self.side[0], value, str(self.pk)])
+        value = self.value.isoformat() if isinstance(self.value, datetime) else str(self.value)
+        letter = self.side[0].upper() if self.inclusive else self.side[0]
+        text = json.dumps_bytes([letter, value, str(self.pk)])
         return base64.urlsafe_b64encode(text).rstrip(b"=").decode("ascii")
 
     @classmethod
@@ -72,11 +77,12 @@ class Cursor:
         parts = json.loads(raw)
         if not isinstance(parts, list) or len(parts) != 3:
             raise ValueError("a cursor has three parts")
-        side, value, pk_text = parts
+        letter, value, pk_text = parts
         pk = parse_id(pk_text) if isinstance(pk_text, str) else None
-        if side not in ("a", "b") or pk is None:
+        if letter not in ("a", "b", "A", "B") or pk is None:
             raise ValueError("not a cursor")
-        return cls("after" if side == "a" else "before", _column_value(value, field), pk)
+        side: Side = "after" if letter in "aA" else "before"
+        return cls(side, _column_value(value, field), pk, inclusive=letter.isupper())
 
 
 class NewestFirstPagination(BasePagination):
@@ -106,7 +112,7 @@ class NewestFirstPagination(BasePagination):
         self.next = self._link("after", page[-1], ordering) if page and has_next else None
         self.previous = self._link("before", page[0], ordering) if page and has_previous else None
         if not page and cursor is not None:
-            # Whoever runs off an end can turn round: from the row the cursor names, that row included.
+            # Whoever ran off an end, because rows are gone, can turn round.
             self._turn_round(cursor)
         return page
 
@@ -114,14 +120,13 @@ class NewestFirstPagination(BasePagination):
         return Response({"next": self.next, "previous": self.previous, "results": data})
 
     def _link(self, side: Side, row: Any, ordering: Ordering) -> str:
-        cursor = Cursor(side, _value(row, ordering.column), row.pk)
+        cursor = Cursor(side, getattr(row, ordering.column), row.pk)
         return replace_query_param(self.url, "cursor", cursor.encode())
 
     def _turn_round(self, cursor: Cursor) -> None:
         other: Side = "before" if cursor.side == "after" else "after"
-        link = replace_query_param(
-            self.url, "cursor", Cursor(other, cursor.value, cursor.pk).encode()
-        )
+        back = Cursor(other, cursor.value, cursor.pk, inclusive=not cursor.inclusive)
+        link = replace_query_param(self.url, "cursor", back.encode())
         if cursor.side == "after":
             self.previous = link
         else:
@@ -203,11 +208,6 @@ def _field(model: type[models.Model], ordering: Ordering) -> "models.Field[Any, 
     return field
 
 
-def _value(row: Any, column: str) -> Any:
-    value = getattr(row, column)
-    return str(value) if isinstance(value, int) else value
-
-
 def _column_value(value: Any, field: "models.Field[Any, Any]") -> Any:
     """`value` of a cursor as the column has it; ValueError where it cannot be."""
     if not isinstance(value, str) or "\0" in value or not value.isprintable():
@@ -229,9 +229,11 @@ def _beyond(cursor: Cursor, ordering: Ordering) -> Q:
     """Rows past the cursor. The first condition is redundant: it lets the index be used."""
     forwards = cursor.side == "after"
     op = "lt" if ordering.descending == forwards else "gt"
+    or_equal = "e" if cursor.inclusive else ""
+    past_key = Q(**{f"pk__{op}{or_equal}": cursor.pk})
     if ordering.column in {"id", "pk"}:
-        return Q(**{f"pk__{op}": cursor.pk})
+        return past_key
     column = ordering.column
     return Q(**{f"{column}__{op}e": cursor.value}) & (
-        Q(**{f"{column}__{op}": cursor.value}) | Q(**{f"pk__{op}": cursor.pk})
+        Q(**{f"{column}__{op}": cursor.value}) | past_key
     )

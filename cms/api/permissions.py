@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     # The settings of REST framework import this module; its views import the settings.
     from rest_framework.views import APIView
 
-_READING = {"GET", "HEAD"}
+_READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class RolePermission(BasePermission):
