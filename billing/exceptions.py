@@ -1,15 +1,15 @@
 """Refusals of billing.
 
 DomainError (cms.base.errors)
-├── NoTariff           404  no tariff applies; never a price of zero
+├── NoTariff           409  no tariff applies; never a price of zero
 ├── UnlawfulTariff     400  a tariff breaks a rule of the country it is for; an owner may insist
 └── NotReleasable      409  a session is not in a state from which it can be released
 """
 
-from cms.base.errors import Conflict, Invalid, NotFound
+from cms.base.errors import Conflict, Invalid
 
 
-class NoTariff(NotFound):
+class NoTariff(Conflict):
     """No tariff applies at this place and time. A missing tariff is never a price of zero."""
 
     code = "no_tariff"

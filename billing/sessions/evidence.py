@@ -93,23 +93,25 @@ def final_evidence(tx: Transaction, samples: Samples, *, energy_wh: int | None =
 
 
 def running_evidence(tx: Transaction, samples: Samples, *, now: datetime) -> Evidence:
-    """The facts so far. The newest register counts as of `now`: what follows it is not known yet.
-
-    A register below the one at the start counts from the start of the session.
-    """
-    start_wh = tx.meter_start_wh or 0
+    """The facts so far. The newest register counts as of `now`: what follows it is not known yet."""
     progress = getattr(tx, "progress", None)
-    newest_wh = progress.register_wh if progress else None
-    if newest_wh is None:
-        newest_wh = start_wh
-    elif newest_wh < start_wh:
-        newest_wh += start_wh
     known = Samples(
         [(at, wh) for at, wh in samples.registers if progress and at < progress.at],
         samples.currents,
         samples.statuses,
     )
-    return _evidence(tx, known, max(now, tx.started_at), start_wh, newest_wh)
+    end = max(now, tx.started_at)
+    return _evidence(tx, known, end, tx.meter_start_wh or 0, register_so_far(tx))
+
+
+def register_so_far(tx: Transaction) -> int:
+    """The newest register of a running transaction; one below the start's counts from the start."""
+    start_wh = tx.meter_start_wh or 0
+    progress = getattr(tx, "progress", None)
+    if progress is None or progress.register_wh is None:
+        return start_wh
+    register_wh: int = progress.register_wh
+    return register_wh if register_wh >= start_wh else start_wh + register_wh
 
 
 def uses_current(tariff: Tariff) -> bool:

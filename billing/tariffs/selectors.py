@@ -5,12 +5,15 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 
 from accounts.models import IdToken
+from accounts.services.actors import Actor
 from billing.choices import TariffStatus
 from billing.models import Tariff, TariffAssignment, TariffVersion
 from billing.tariffs.ocpi import parse_tariff
+from cms.base.errors import NotFound
+from cms.base.ids import get_by_id
 from stations.models import ChargingStation
 
 
@@ -69,18 +72,48 @@ def latest_version(tariff: Tariff) -> TariffVersion:
     return TariffVersion.objects.filter(tariff=tariff).latest("version")
 
 
-def get_tariffs(operator_id: int) -> QuerySet[Tariff]:
-    """An operator's tariffs, newest first."""
-    return Tariff.objects.filter(operator_id=operator_id).order_by("-id")
-
-
-def get_assignments(operator_id: int) -> QuerySet[TariffAssignment]:
-    """An operator's assignments that are in force, newest first, with what they name."""
-    return (
-        TariffAssignment.objects.filter(operator_id=operator_id, removed_at__isnull=True)
-        .select_related("tariff", "station", "location", "group")
-        .order_by("-id")
+def tariffs_for(actor: Actor) -> QuerySet[Tariff]:
+    """The operator's tariffs, each with `latest_content`, `latest_version` and `latest_at`; one query."""
+    latest = TariffVersion.objects.filter(tariff=OuterRef("pk")).order_by("-version")
+    return Tariff.objects.filter(operator=actor.operator).annotate(
+        latest_content=Subquery(latest.values("content")[:1]),
+        latest_version=Subquery(latest.values("version")[:1]),
+        latest_at=Subquery(latest.values("created_at")[:1]),
     )
+
+
+def get_tariff_for(actor: Actor, ocpi_id: str) -> Tariff:
+    """Raises NotFound for another operator's."""
+    tariff = tariffs_for(actor).filter(ocpi_id=ocpi_id).first() if "\0" not in ocpi_id else None
+    if tariff is None:
+        raise NotFound("There is no such tariff.")
+    return tariff
+
+
+def assignments_for(actor: Actor) -> QuerySet[TariffAssignment]:
+    """The operator's assignments that are in force, with what they name."""
+    return TariffAssignment.objects.filter(
+        operator=actor.operator, removed_at__isnull=True
+    ).select_related("tariff", "station", "location", "group")
+
+
+def get_assignment_for(actor: Actor, public_id: str) -> TariffAssignment:
+    """Raises NotFound for another operator's, and for one that was removed."""
+    return get_by_id(assignments_for(actor), public_id)
+
+
+def filter_assignments(
+    assignments: QuerySet[TariffAssignment],
+    *,
+    tariff: str | None = None,
+    station: str | None = None,
+) -> QuerySet[TariffAssignment]:
+    """`tariff` is its public id, `station` an identity."""
+    if tariff is not None:
+        assignments = assignments.filter(tariff__ocpi_id=tariff)
+    if station is not None:
+        assignments = assignments.filter(station__identity=station)
+    return assignments
 
 
 def _group_of(id_token_id: int | None, operator_id: int) -> int | None:

@@ -1,5 +1,6 @@
 """Making tariffs, changing them and saying where they apply."""
 
+import re
 import uuid
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from billing.tariffs.tariff import Tariff as TariffValue
 from cms.base.errors import Conflict, Invalid
 from stations.models import ChargingStation, Connector, Location
 
+# Fit for one segment of an address.
+_ID = re.compile(r"(?!\.{1,2}\Z)[ -.0-~]{1,36}", re.ASCII)
 # Ours beside the content: not part of a version, so never stored in one.
 _OUTSIDE = frozenset({"id", "version", "status", "last_updated"})
 
@@ -40,7 +43,9 @@ def create_tariff(
         UnlawfulTariff: it breaks a rule of its country.
     """
     require(actor, "tariffs.change")
-    value = parse_tariff(_without(data, {*_OUTSIDE} - {"id"}))
+    value = parse_tariff(_without(data, _OUTSIDE - {"id"}))
+    if value.id is not None and not _ID.fullmatch(value.id):
+        raise Invalid.fields({"id": ["An id is printable ASCII without a slash."]})
     insisted_on = _check_lawful(value, actor, force)
     content = _content(value)
     tariff = _insert_tariff(
@@ -87,6 +92,8 @@ def change_tariff(
         Conflict: a published tariff cannot become a draft again.
     """
     require(actor, "tariffs.change")
+    if data.get("id") not in (None, tariff.ocpi_id):
+        raise Invalid.fields({"id": ["This cannot be changed."]})
     tariff = Tariff.objects.select_for_update().get(pk=tariff.pk)
     latest = latest_version(tariff)
     value = parse_tariff({**latest.content, **_without(data, _OUTSIDE)})

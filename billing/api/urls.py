@@ -1,0 +1,22 @@
+"""Addresses below /api/v1/ of what charging costs."""
+
+from django.urls import path
+
+from billing.api import sessions, tariffs
+
+urlpatterns = [
+    path("sessions/", sessions.SessionList.as_view(), name="sessions"),
+    path("sessions/<str:id>/", sessions.SessionDetail.as_view(), name="session"),
+    path("sessions/<str:id>/release/", sessions.SessionRelease.as_view(), name="session-release"),
+    path("cdrs/", sessions.CDRList.as_view(), name="cdrs"),
+    path("cdrs/<str:id>/", sessions.CDRDetail.as_view(), name="cdr"),
+    path("quotes/", sessions.QuoteList.as_view(), name="quotes"),
+    path("tariffs/", tariffs.TariffList.as_view(), name="tariffs"),
+    path("tariffs/<str:id>/", tariffs.TariffDetail.as_view(), name="tariff"),
+    path("tariff-assignments/", tariffs.AssignmentList.as_view(), name="tariff-assignments"),
+    path(
+        "tariff-assignments/<str:id>/",
+        tariffs.AssignmentDetail.as_view(),
+        name="tariff-assignment",
+    ),
+]
