@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from cms.run.console import say
 from cms.run.processes import reason_of_end, spawn, stop
@@ -93,14 +94,17 @@ def _run(
         output=subprocess.PIPE,
     )
 
-    def pass_on() -> None:
-        for raw in process.stdout or ():
-            line = raw.decode(errors="replace").rstrip()
-            if on_line is not None:
-                on_line(line)
-            say(f"{name}: {_without_controls(line)}")
+    def pass_on(pipe: IO[bytes]) -> None:
+        with pipe:
+            for raw in pipe:
+                line = raw.decode(errors="replace").rstrip()
+                if on_line is not None:
+                    on_line(line)
+                say(f"{name}: {_without_controls(line)}")
 
-    thread = threading.Thread(target=pass_on, name=f"output of {name}", daemon=True)
+    thread = threading.Thread(
+        target=pass_on, args=[process.stdout], name=f"output of {name}", daemon=True
+    )
     thread.start()
     return process, thread
 
