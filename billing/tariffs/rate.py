@@ -63,6 +63,7 @@ _UNITS = {
     Dimension.TIME: Unit.HOUR,
     Dimension.PARKING_TIME: Unit.HOUR,
 }
+_BILL_ORDER = tuple(Dimension)
 # How many of what we count (times, Wh, µs) make one of what is priced.
 _COUNTED = {
     Dimension.FLAT: 1,
@@ -267,9 +268,9 @@ def _net(component: PriceComponent, quantity: Exact) -> Fraction:
 def _lines(
     tariff: Tariff, facts: SessionFacts, pieces: list[Piece]
 ) -> tuple[list[Amount], list[PriceLine]]:
-    """One line a source, in order of first use, and its money for the bounds."""
+    """One line a source, by dimension, then in order of first use; with its money for the bounds."""
     grouped: dict[tuple[int, Dimension], list[Piece]] = {}
-    for piece in pieces:
+    for piece in sorted(pieces, key=_place_on_bill):
         key = (piece.source.element, piece.source.component.type)
         grouped.setdefault(key, []).append(piece)
     amounts, lines = [], []
@@ -280,6 +281,10 @@ def _lines(
         amounts.append(amount)
         lines.append(_line(source, Fraction(quantity), amount, facts, group))
     return amounts, lines
+
+
+def _place_on_bill(piece: Piece) -> tuple[bool, int]:
+    return not piece.source.reserved, _BILL_ORDER.index(piece.source.component.type)
 
 
 def _amount(component: PriceComponent, quantity: Exact, currency: str) -> Amount:
