@@ -237,7 +237,7 @@ class Batch:
         if not limited:
             return starts
         for id_token_id in limited:
-            await connection.execute(sql.LOCK_ID_TOKEN, [id_token_id])
+            await connection.execute(sql.SERIALIZE_STARTS, [id_token_id])
         given_way = {(s.station_id, s.evse_id) for s in starts}
         active: dict[int, int] = defaultdict(int)
         for id_token_id, station_id, evse_id in await _fetch(

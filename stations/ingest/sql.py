@@ -41,7 +41,7 @@ FROM unnest(%s::bigint[], %s::text[]) AS k(station_id, start_key)
 JOIN stations_transaction t ON t.station_id = k.station_id AND t.start_key = k.start_key
 """
 
-LOCK_ID_TOKEN = "SELECT pg_advisory_xact_lock(hashtextextended('magetsi.id_token', %s))"
+SERIALIZE_STARTS = "SELECT pg_advisory_xact_lock(hashtextextended('magetsi.id_token', %s))"
 
 COUNT_ACTIVE = """
 SELECT t.id_token_id, t.station_id, t.evse_id FROM stations_transaction t
