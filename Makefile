@@ -34,7 +34,7 @@ test: $(INSTALLED) ## The test suite (ARGS goes to pytest)
 	@$(PYTEST) -m "not conformance and not faults and not fuzz" $(ARGS)
 
 conformance faults fuzz: $(INSTALLED) ## The long runs
-	@$(PYTEST) -m $@ $(ARGS)
+	@$(PYTEST) -m $@ $(ARGS) || [ $$? -eq 5 ] # 5: there are no tests of this kind
 
 bench: $(INSTALLED) ## The benchmarks, with a table at the end
 	@$(BIN)/python -m tests.bench $(ARGS)

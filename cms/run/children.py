@@ -71,7 +71,7 @@ class Child:
 def run_to_end(
     name: str, arguments: Sequence[str], env: Mapping[str, str]
 ) -> tuple[int, list[str]]:
-    """Run a program that ends by itself; its exit code and its lines, which are also passed on."""
+    """Run a program that ends by itself; its exit code and its lines, each under its name."""
     lines: list[str] = []
     process, output = _run(name, arguments, env, lines.append)
     code = process.wait()
@@ -83,7 +83,7 @@ def _run(
     name: str,
     arguments: Sequence[str],
     env: Mapping[str, str],
-    on_line: Callable[[str], None] | None = None,
+    on_line: Callable[[str], None] = say,
 ) -> tuple[subprocess.Popen[bytes], threading.Thread]:
     process = spawn(
         [sys.executable, *arguments],
@@ -97,10 +97,8 @@ def _run(
     def pass_on(pipe: IO[bytes]) -> None:
         with pipe:
             for raw in pipe:
-                line = raw.decode(errors="replace").rstrip()
-                if on_line is not None:
-                    on_line(line)
-                say(f"{name}: {_without_controls(line)}")
+                if line := _without_controls(raw.decode(errors="replace")).rstrip():
+                    on_line(f"{name}: {line}")
 
     thread = threading.Thread(
         target=pass_on, args=[process.stdout], name=f"output of {name}", daemon=True

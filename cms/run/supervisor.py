@@ -83,6 +83,8 @@ def run(options: Options) -> None:
         if not (environment.get("DATABASE_URL") and environment.get("REDIS_URL")):
             services = stack.enter_context(Services(options.var))
             environment["DATABASE_URL"], environment["REDIS_URL"] = services.urls
+        # The static files come from their sources here; without the folder there is a warning.
+        (options.var / "static").mkdir(parents=True, exist_ok=True)
         logins = _prepare(environment)
         children = _children(options, environment)
         for child in children:  # the stack stops them the other way round: the fleet first
@@ -127,7 +129,8 @@ def _environment(options: Options, inherited: Mapping[str, str]) -> dict[str, st
     if options.is_public:
         demo["ALLOWED_HOSTS"] = "*" if options.host in _EVERYWHERE else options.host
     given = {name: value for name, value in inherited.items() if value or name not in demo}
-    return demo | given | {"VAR": str(options.var), "PYTHONUNBUFFERED": "1"}
+    ours = {"VAR": str(options.var), "FLEET": str(options.fleet), "PYTHONUNBUFFERED": "1"}
+    return demo | given | ours
 
 
 def _children(options: Options, environment: dict[str, str]) -> list[Child]:
@@ -172,21 +175,25 @@ def _refuse_taken_port(options: Options) -> None:
 def _prepare(environment: dict[str, str]) -> list[str]:
     """Bring the database up to date; the demo's logins, one line each."""
     _manage("migrate", ["migrate", "--verbosity", "0"], environment)
-    lines = _manage("demo", ["load_demo"], environment)
-    return [line for line in lines if " login: " in line]
+    return _manage("load_demo", ["load_demo"], environment)
 
 
 def _manage(name: str, arguments: list[str], environment: dict[str, str]) -> list[str]:
+    """Run a management command; the logins among its lines. Everything else it said goes through."""
     code, lines = run_to_end(name, ["manage.py", *arguments], environment)
+    logins = [line.removeprefix(f"{name}: ") for line in lines if " login: " in line]
+    for line in lines:
+        if code or " login: " not in line:
+            say(line)
     if code:
-        raise CannotRun(f"`manage.py {arguments[0]}` failed with {reason_of_end(code)}.")
-    return lines
+        raise CannotRun(f"`manage.py {name}` failed with {reason_of_end(code)}.")
+    return logins
 
 
 def _wait_until_ready(options: Options, web: Child) -> None:
-    """Until the pages, the database behind them and the door of the stations answer."""
+    """Until it answers, database and migrations included; pages and stations have one port."""
     deadline = time.monotonic() + _READY_S
-    while not (_status(options, "/readyz") == 200 and 0 < _status(options, "/ocpp/") < 500):
+    while _status(options, "/readyz") != 200:
         if web.process is not None and (code := web.process.poll()) is not None:
             raise CannotRun(f"The web server ended with {reason_of_end(code)}.")
         if time.monotonic() > deadline:

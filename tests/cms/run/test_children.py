@@ -84,15 +84,22 @@ def test_pause_grows_to_a_limit_and_shrinks_after_a_good_while(start, clock, cap
     assert words == ["2 s.", "4 s.", "8 s.", "16 s.", "30 s.", "30 s.", "1 s."]
 
 
-def test_output_passes_line_by_line_under_the_name_of_the_child(capsys):
+def test_output_passes_line_by_line_under_the_name_of_the_child(start, capsys):
+    child = start("import sys; print('one'); sys.stderr.write('two')")
+    child.process.wait()
+    child.stop()
+    assert sorted(capsys.readouterr().out.splitlines()) == ["web: one", "web: two"]
+
+
+def test_program_that_ends_by_itself_gives_its_exit_code_and_lines():
     code, lines = run_to_end(
-        "migrate", ["-c", "import sys; print('one'); sys.stderr.write('two'); sys.exit(4)"], {}
+        "migrate", ["-c", "print('one'); print('two'); raise SystemExit(4)"], {}
     )
     assert code == 4
-    assert sorted(lines) == ["one", "two"]
-    assert sorted(capsys.readouterr().out.splitlines()) == ["migrate: one", "migrate: two"]
+    assert lines == ["migrate: one", "migrate: two"]
 
 
-def test_output_cannot_steer_the_terminal(capsys):
-    run_to_end("web", ["-c", r"print('\x1b]0;title\x07 \x1b[31mred\x1b[0m a\x08b')"], {})
-    assert capsys.readouterr().out == "web: ]0;title \x1b[31mred\x1b[0m ab\n"
+def test_output_cannot_steer_the_terminal():
+    printed = r"print('\x1b]0;title\x07 \x1b[31mred\x1b[0m a\x08b')"
+    _, lines = run_to_end("web", ["-c", printed], {})
+    assert lines == ["web: ]0;title \x1b[31mred\x1b[0m ab"]
