@@ -26,6 +26,9 @@ _CODES: dict[type[exceptions.APIException], str] = {
     exceptions.Throttled: "throttled",
 }
 
+# SQLSTATE: not_null_violation and check_violation blame a value, the others a row that exists.
+_VALUE_VIOLATIONS = {"23502", "23514"}
+
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """The response to anything that a view raised; what nobody expected is logged and becomes a 500."""
@@ -65,6 +68,8 @@ def _as_domain_error(error: Exception) -> DomainError | None:
         return Invalid("A value cannot be stored.", data={"fields": {}})
     if isinstance(error, IntegrityError):
         logger.warning("a constraint refused what a service let through", exc_info=error)
+        if getattr(error.__cause__, "sqlstate", None) in _VALUE_VIOLATIONS:
+            return Invalid("A value cannot be stored.", data={"fields": {}})
         return Conflict("This contradicts something that exists.")
     return None
 

@@ -374,4 +374,4 @@ def _degrees(text: str, bound: int) -> Decimal:
 def _coordinates(location: Location) -> dict[str, str] | None:
     if location.latitude is None or location.longitude is None:
         return None
-    return {"latitude": f"{location.latitude:f}", "longitude": f"{location.longitude:f}"}
+    return {"latitude": f"{location.latitude:.7f}", "longitude": f"{location.longitude:.7f}"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from cms.base.errors import Conflict, Invalid
 from cms.base.ids import parse_id
 from stations.choices import HandshakeRefusal, RegistrationStatus, SecurityProfile
 from stations.models import EVSE, ChargingStation, Connector, HandshakeFailure, Location
+from stations.models.station import validate_identity
 from stations.selectors.handshakes import get_handshake_failure_for
 from stations.selectors.locations import locations_for
 from stations.selectors.stations import with_presence
@@ -64,10 +66,11 @@ def create_station(
 
     Raises:
         NotAllowed: the role may not change stations.
-        Invalid: the location is unknown.
+        Invalid: the identity is none that a station can have, or the location is unknown.
         Conflict: the identity is taken, whoever owns it.
     """
     require(acting, "stations.change")
+    _check_identity(identity)
     with_password = SecurityProfile.BASIC if secret is not None else SecurityProfile.NONE
     fields.setdefault("security_profile", with_password)
     plan = fields.pop("evses", None)
@@ -138,6 +141,7 @@ def adopt_station(
     Raises:
         NotAllowed: the role may not adopt.
         NotFound: no such refusal, or none that the actor may see.
+        Invalid: no station can have this identity, or the location is unknown.
         Conflict: it was refused for another reason, or somebody has registered the identity.
     """
     require(acting, "handshakes.adopt")
@@ -145,6 +149,13 @@ def adopt_station(
     if failure.reason != HandshakeRefusal.UNKNOWN_IDENTITY:
         raise Conflict("Only a station that nobody knows can be adopted.")
     return create_station(acting=acting, identity=failure.identity, secret=secret, **fields)
+
+
+def _check_identity(identity: str) -> None:
+    try:
+        validate_identity(identity)
+    except ValidationError as error:
+        raise Invalid.fields({"identity": list(error.messages)}) from error
 
 
 def _assign(acting: Actor, station: ChargingStation, fields: Mapping[str, Any]) -> None:

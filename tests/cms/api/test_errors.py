@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError
+from psycopg.errors import CheckViolation, UniqueViolation
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -17,6 +18,12 @@ def _raising(error: Exception):
         raise error
 
     return id_tokens_for
+
+
+def _violation(cause: type[Exception]) -> IntegrityError:
+    error = IntegrityError("Failing row contains (7, secret).")
+    error.__cause__ = cause()
+    return error
 
 
 def test_an_accident_is_a_500_with_a_reference_that_the_log_has(
@@ -43,7 +50,11 @@ def test_a_database_that_cannot_be_reached_is_a_503(
 
 @pytest.mark.parametrize(
     ("error", "status", "code"),
-    [(DataError("22003"), 400, "invalid"), (IntegrityError("23505"), 409, "conflict")],
+    [
+        (DataError("out of range"), 400, "invalid"),
+        (_violation(CheckViolation), 400, "invalid"),
+        (_violation(UniqueViolation), 409, "conflict"),
+    ],
 )
 def test_what_only_the_database_noticed_is_still_the_callers_fault(
     api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
