@@ -242,6 +242,7 @@ def hours_of(facts: SessionFacts) -> tuple[str, str]:
     [
         (session(60, 5000), "1", ""),
         (session(60, 0), "", "1"),
+        (session(0.3, 0), "", "0.005"),
         (session(60, 99), "", "1"),
         (session(60, 100), "1", ""),
         # The register stands still in the middle.
