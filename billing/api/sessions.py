@@ -262,7 +262,11 @@ class QuoteList(ApiView):
             raise Invalid.fields({"id_token": ["There is no such id token."]})
         evse_id = asked.pop("evse_id", None)
         quote = quote_session(
-            station=station, evse_id=evse_id, id_token_id=token.pk if token else None, **asked
+            station=station,
+            evse_id=evse_id,
+            id_token_id=token.pk if token else None,
+            now=timezone.now(),
+            **asked,
         )
         return Response(
             {"tariff": tariff_reference(quote.version), "price": price_to_json(quote.price)}

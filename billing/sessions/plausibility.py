@@ -16,7 +16,7 @@ _MARGIN = Decimal("1.1")
 _REGISTER_STEP_WH = 1000
 MAX_DURATION = timedelta(days=7)
 # Clocks this close together count as one.
-_SAME_CLOCK = timedelta(minutes=5)
+SAME_CLOCK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +73,5 @@ def _mixes_clocks(reported: Reported) -> bool:
     if reported.start_by_device == reported.end_by_device:
         return False
     return reported.start_by_device and (
-        abs(reported.received_started_at - reported.started_at) > _SAME_CLOCK
+        abs(reported.received_started_at - reported.started_at) > SAME_CLOCK
     )

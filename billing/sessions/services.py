@@ -15,7 +15,7 @@ from billing.exceptions import NoTariff, NotReleasable
 from billing.models import CDR, ChargingSession, TariffVersion
 from billing.sessions.cdrs import issue_cdr
 from billing.sessions.evidence import final_evidence, gather, reported, uses_current
-from billing.sessions.plausibility import Reported, doubts
+from billing.sessions.plausibility import SAME_CLOCK, Reported, doubts
 from billing.tariffs.ocpi import parse_tariff
 from billing.tariffs.rate import rate
 from billing.tariffs.selectors import tariff_version_for
@@ -162,11 +162,14 @@ def _transaction_of(session: ChargingSession) -> Transaction:
 
 
 def _version_for(tx: Transaction) -> TariffVersion | None:
+    """By the effective start. A start that came at once was agreed on when it came, whatever its clock says."""
+    came_at_once = abs(tx.received_started_at - tx.started_at) <= SAME_CLOCK
     return tariff_version_for(
         station_id=tx.station_id,
         evse_id=tx.evse_id,
         id_token_id=tx.id_token_id,
         at=tx.started_at,
+        as_of=tx.received_started_at if came_at_once else tx.started_at,
     )
 
 

@@ -18,48 +18,49 @@ from stations.models import ChargingStation
 
 
 def tariff_version_for(
-    *, station_id: int, evse_id: int | None, id_token_id: int | None, at: datetime
+    *,
+    station_id: int,
+    evse_id: int | None,
+    id_token_id: int | None,
+    at: datetime,
+    as_of: datetime | None = None,
 ) -> TariffVersion | None:
     """The version that prices a session starting at `at` there, or None: never a guess.
 
     The narrowest assignment wins (group, EVSE, station, location, operator). Within one level the
-    newest of those in force at `at` comes first; where none was, because the tariff is younger than a
-    session that was charged offline, the newest of today's. A tariff whose dates do not hold `at` is
-    passed over. `version.tariff` is loaded. Three queries and one more for each tariff looked at.
+    newest of those in force `as_of` then (`at` unless told) comes first; where none was, because the
+    tariff is younger than a session that was charged offline, the newest of today's. A tariff whose
+    dates do not hold `at` is passed over. `version.tariff` is loaded. Three queries and one more for
+    each tariff looked at.
     """
+    as_of = as_of or at
     station = ChargingStation.objects.only("operator_id", "location_id").get(pk=station_id)
     group_id = _group_of(id_token_id, station.operator_id)
-    levels = _levels(station, evse_id, group_id)
     assignments = TariffAssignment.objects.filter(
-        reduce(or_, levels),
-        Q(removed_at__isnull=True) | Q(removed_at__gt=at),
+        reduce(or_, _levels(station, evse_id, group_id)),
+        Q(removed_at=None) | Q(created_at__lte=as_of, removed_at__gt=as_of),
         operator_id=station.operator_id,
         tariff__status=TariffStatus.ACTIVE,
     ).select_related("tariff")
 
     def rank(assignment: TariffAssignment) -> tuple[int, bool, float, int]:
+        came_later = assignment.created_at > as_of
         age = -assignment.created_at.timestamp()
-        late = assignment.created_at > at
-        return _level_of(assignment), late, age, -assignment.pk
+        return _level_of(assignment), came_later, age, -assignment.pk
 
-    seen: set[int] = set()
-    for assignment in sorted(assignments, key=rank):
-        if assignment.created_at > at and assignment.removed_at is not None:
-            continue  # Neither in force then nor now.
-        if assignment.tariff_id in seen:
-            continue
-        seen.add(assignment.tariff_id)
-        version = version_in_force(assignment.tariff, at)
+    tariffs = {a.tariff_id: a.tariff for a in sorted(assignments, key=rank)}
+    for tariff in tariffs.values():
+        version = version_in_force(tariff, as_of)
         if version is not None and parse_tariff(version.content).applies_at(at):
             return version
     return None
 
 
-def version_in_force(tariff: Tariff, at: datetime) -> TariffVersion | None:
-    """The newest version made before `at`, else (the tariff is younger than `at`) the newest of all."""
+def version_in_force(tariff: Tariff, as_of: datetime) -> TariffVersion | None:
+    """The newest version made until `as_of`, else (the tariff is younger than that) the newest of all."""
     version = (
         TariffVersion.objects.filter(tariff=tariff)
-        .order_by(Case(When(created_at__lte=at, then=0), default=1), "-version")
+        .order_by(Case(When(created_at__lte=as_of, then=0), default=1), "-version")
         .first()
     )
     if version is not None:

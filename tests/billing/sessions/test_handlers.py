@@ -8,7 +8,7 @@ import pytest
 from accounts.models import Operator
 from accounts.services.actors import Actor
 from billing.choices import SessionStatus
-from billing.models import CDR, ChargingSession
+from billing.models import CDR, ChargingSession, Tariff, TariffVersion
 from billing.tariffs.services import change_tariff
 from cms.base import outbox
 from cms.base.models import OutboxItem
@@ -296,6 +296,33 @@ def test_a_change_during_the_session_does_not_touch_it(station: ChargingStation)
     new = make_ended(station)
     tell("transaction.ended", new)
     assert CDR.objects.get(session__transaction=new).tariff["version"] == 2
+
+
+def test_a_start_that_comes_at_once_takes_the_newest_price(station: ChargingStation) -> None:
+    """The station's clock is a little behind: its start seems older than the change before it."""
+    tariff = Tariff.objects.get(operator=station.operator)
+    change_tariff(
+        actor=Actor.system(station.operator),
+        tariff=tariff,
+        data={"elements": [{"price_components": [component("ENERGY", "0.80")]}]},
+    )
+    first, second = TariffVersion.objects.filter(tariff=tariff).order_by("version")
+    clock_reads = first.created_at
+    now = second.created_at + timedelta(seconds=1)
+    online = make_transaction(
+        station, started_at=clock_reads, device_started_at=clock_reads, received_started_at=now
+    )
+    tell("transaction.started", online)
+    assert session_of(online).tariff_version == second
+    offline = make_transaction(
+        station,
+        evse_id=2,
+        started_at=clock_reads,
+        device_started_at=clock_reads,
+        received_started_at=now + timedelta(hours=1),
+    )
+    tell("transaction.started", offline)
+    assert session_of(offline).tariff_version == first
 
 
 @pytest.mark.parametrize(
