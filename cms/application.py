@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Asgi = Callable[[Scope, Receive, Send], Awaitable[Any]]
+Asgi = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[Any]]
 
 OCPP_PREFIX = "/ocpp/"
 

@@ -75,14 +75,14 @@ class IdToken(models.Model):
     def __str__(self) -> str:
         return self.masked_uid
 
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.uid_folded = fold_uid(self.uid)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
     @property
     def masked_uid(self) -> str:
         """The uid as lists and logs show it: its last four characters."""
         return mask_uid(self.uid)
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.uid_folded = fold_uid(self.uid)
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
 class UnknownIdToken(models.Model):

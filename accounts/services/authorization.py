@@ -8,7 +8,7 @@ from typing import Any
 from accounts.choices import AuthorizationStatus, IdTokenStatus
 
 # One row an id token, by operator and folded uid; the columns are `KnownIdToken`'s, in order.
-ID_TOKEN_SQL = """
+FIND_BY_UID = """
 SELECT t.id, t.uid, t.status, t.expires_at, g.name, COALESCE(g.master, false), t.max_concurrent,
        COALESCE(r.allowed, true), r.valid_until
 FROM accounts_idtoken t
@@ -34,7 +34,7 @@ class KnownIdToken:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "KnownIdToken":
-        """From a row of `ID_TOKEN_SQL`."""
+        """From a row of `FIND_BY_UID`."""
         return cls(*row)
 
 

@@ -18,6 +18,7 @@ from stations.ingest.facts import (
     EndResult,
     Fact,
     HandshakeRefused,
+    LifecycleFact,
     MessageSeen,
     MeterReported,
     OpenResult,
@@ -94,9 +95,11 @@ class Batch:
     # --- states -----------------------------------------------------------------------------
 
     async def _lock_states(self, connection: AsyncConnection[Any]) -> None:
-        stations = {fact.station_id for kind in LIFECYCLE for _, fact in self._take(kind)} | {
-            s.station_id for _, s in self._take(StatusReported) if s.evse_id == 0
-        }
+        lifecycle: list[tuple[int, LifecycleFact]] = []
+        for kind in LIFECYCLE:
+            lifecycle += self._take(kind)
+        stations = {fact.station_id for _, fact in lifecycle}
+        stations |= {fact.station_id for _, fact in self._take(StatusReported) if fact.evse_id == 0}
         if stations:
             self.changed_stations |= stations
             await connection.execute(sql.LOCK_STATES, [sorted(stations)])
@@ -216,7 +219,7 @@ class Batch:
             topics = ["transaction.ended"] * len(superseded) + ["transaction.started"] * len(rows)
             ids = [row[0] for row in superseded] + [row[2] for row in rows]
             await connection.execute(sql.INSERT_OUTBOX, [topics, ids])
-            known |= {(row[0], row[1]): StartResult(*row[2:], created=True) for row in rows}
+            known |= {(row[0], row[1]): _start_result(row, created=True) for row in rows}
             await self._touch_tokens(connection, judged)
         for index, fact in starts:
             self.results[index] = known[fact.station_id, fact.start_key]
@@ -225,7 +228,7 @@ class Batch:
         self, connection: AsyncConnection[Any], starts: list[TransactionStarted]
     ) -> dict[tuple[int, str], StartResult]:
         rows = await _fetch(connection, sql.FIND_STARTS, _columns(starts, "station_id start_key"))
-        return {(row[0], row[1]): StartResult(*row[2:], created=False) for row in rows}
+        return {(row[0], row[1]): _start_result(row, created=False) for row in rows}
 
     async def _limit_concurrency(
         self, connection: AsyncConnection[Any], starts: list[TransactionStarted]
@@ -380,6 +383,12 @@ class Batch:
                     "operator_id station_id identity reason detail remote_address subprotocols at",
                 ),
             )
+
+
+def _start_result(row: tuple[Any, ...], *, created: bool) -> StartResult:
+    """From a row of `sql.FIND_STARTS` or `sql.INSERT_STARTS`."""
+    _, _, transaction_id, ocpp_transaction_id, status, received_at = row
+    return StartResult(transaction_id, ocpp_transaction_id, status, received_at, created)
 
 
 def _end_update(end: TransactionEnded, row: tuple[Any, ...]) -> list[Any]:

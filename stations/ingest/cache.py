@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from accounts.models.id_token import fold_uid
-from accounts.services.authorization import ID_TOKEN_SQL, KnownIdToken
+from accounts.services.authorization import FIND_BY_UID, KnownIdToken
 from stations.choices import RegistrationStatus
 from stations.ingest import sql
 
@@ -75,7 +75,7 @@ class Cache:
         if known is not None:
             return known
         epoch = self._epoch
-        row = await self._fetch_one(ID_TOKEN_SQL, key)
+        row = await self._fetch_one(FIND_BY_UID, key)
         if row is None:
             return None
         token = KnownIdToken.from_row(row)

@@ -5,15 +5,30 @@ from datetime import date, datetime
 
 from stations.ingest.facts import MessageSeen, MeterReported
 
-_SPECIAL = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+MAX_REMEMBERED = 1000
+_NULL = "\\N"
+_remembered: dict[str, str] = {}
 
 
 def _text(value: str) -> str:
-    return value.translate(_SPECIAL) if not value.isalnum() else value
+    """Escaped; four passes in C beat one through a translation table."""
+    if "\\" in value:
+        value = value.replace("\\", "\\\\")
+    if "\n" in value or "\t" in value or "\r" in value:
+        value = value.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return value
 
 
-def _optional(value: str | None) -> str:
-    return "\\N" if value is None else _text(value)
+def _word(value: str | None) -> str:
+    """Escaped, or null; for columns with few values, which are remembered."""
+    if value is None:
+        return _NULL
+    text = _remembered.get(value)
+    if text is None:
+        text = _text(value)
+        if len(_remembered) < MAX_REMEMBERED:
+            _remembered[value] = text
+    return text
 
 
 class _Times:
@@ -35,7 +50,7 @@ class _Times:
 def message_rows(messages: Iterable[MessageSeen]) -> str:
     """Rows of `sql.COPY_MESSAGES`."""
     return "".join(
-        f"{m.at.isoformat()}\t{m.station_id}\t{m.generation}\t{m.direction}\t{m.type}\t{_text(m.action)}"
+        f"{m.at.isoformat()}\t{m.station_id}\t{m.generation}\t{m.direction}\t{m.type}\t{_word(m.action)}"
         f"\t{_text(m.message_id)}\t{_text(m.payload)}\n"
         for m in messages
     )
@@ -46,13 +61,13 @@ def meter_value_rows(reports: Iterable[MeterReported]) -> str:
     at, device_at, received_at = _Times(), _Times(), _Times()
     rows: list[str] = []
     for report in reports:
-        transaction_id = "\\N" if report.transaction_id is None else str(report.transaction_id)
+        transaction_id = _NULL if report.transaction_id is None else str(report.transaction_id)
         head = f"{report.tx_month.isoformat()}\t{report.station_id}\t{transaction_id}\t{report.evse_id}\t"
         rows += [
             f"{head}{at(r.at)}\t{device_at(r.device_at)}\t{'t' if r.has_device_time else 'f'}"
-            f"\t{received_at(r.received_at)}\t{_text(r.measurand)}\t{_optional(r.phase)}\t{_text(r.location)}"
-            f"\t{_text(r.context)}\t{_text(r.unit)}\t{r.value:f}\t{_text(r.raw_value)}\t{_optional(r.raw_unit)}"
-            f"\t{_optional(r.signed)}\n"
+            f"\t{received_at(r.received_at)}\t{_word(r.measurand)}\t{_word(r.phase)}\t{_word(r.location)}"
+            f"\t{_word(r.context)}\t{_word(r.unit)}\t{r.value:f}\t{_text(r.raw_value)}\t{_word(r.raw_unit)}"
+            f"\t{_NULL if r.signed is None else _text(r.signed)}\n"
             for r in report.readings
         ]
     return "".join(rows)

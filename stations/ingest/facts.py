@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 from uuid import UUID
 
 
@@ -235,6 +235,9 @@ Fact: TypeAlias = (
 )
 
 # Facts that change who is current or connected: at most one of a station in a batch.
-LIFECYCLE = (TransactionStarted, TransactionEnded, BootReported, ConnectionOpened, ConnectionClosed)
+LifecycleFact: TypeAlias = (
+    TransactionStarted | TransactionEnded | BootReported | ConnectionOpened | ConnectionClosed
+)
+LIFECYCLE: frozenset[type] = frozenset(get_args(LifecycleFact))
 
 Result: TypeAlias = Any

@@ -21,7 +21,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -53,7 +53,8 @@ class Entry:
     def __init__(self, facts: Sequence[Fact], future: asyncio.Future[list[Result]] | None) -> None:
         self.facts = facts
         self.future = future
-        self.stations = {f.station_id for f in facts if isinstance(f, LIFECYCLE)}
+        # Only lifecycle facts are looked at, and each of them has a station.
+        self.stations = {cast(Any, f).station_id for f in facts if type(f) in LIFECYCLE}
 
     def resolve(self, results: list[Result]) -> None:
         """Hand the results to whoever waits."""

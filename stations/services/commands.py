@@ -237,6 +237,7 @@ def sweep_commands() -> int:
     """End what expired unsent and what was sent by a gateway that died; returns how many. Idempotent."""
     with connection.cursor() as cursor:
         cursor.execute(_SWEEP_EXPIRED)
-        ended = cursor.rowcount
+        ended: int = cursor.rowcount
         cursor.execute(_SWEEP_LOST)
-        return ended + cursor.rowcount
+        ended += cursor.rowcount
+    return ended

@@ -1,6 +1,7 @@
 """MeterValues.req (OCPP 1.6 §4.7)."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from stations.ingest.facts import MeterReported, Progress, Reading
@@ -8,7 +9,6 @@ from stations.ocpp.context import CallContext, KnownTransaction
 from stations.ocpp.v16.fields import MAX_CONNECTOR_ID
 from stations.ocpp.v16.readings import ENERGY, read_meter_values
 
-# Current and power of single phases add up where no overall value is sent.
 _MEASURED = ("Power.Active.Import", "SoC", ENERGY)
 
 
@@ -67,7 +67,9 @@ def _progress(readings: Iterable[Reading]) -> Progress | None:
             phases[reading.phase] = reading
     register, soc = newest.get(ENERGY), newest.get("SoC")
     power = newest.get("Power.Active.Import")
-    power_w = power.value if power else sum(r.value for r in phases.values()) if phases else None
+    power_w: Decimal | None = power.value if power else None
+    if power is None and phases:
+        power_w = sum((r.value for r in phases.values()), Decimal(0))
     at = max((r.at for r in (*newest.values(), *phases.values())), default=None)
     if at is None:
         return None
