@@ -21,6 +21,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.services.actors import Actor
 from accounts.services.permissions import Capability
 from cms.base.rest.idempotency import Answer, answer_once
+from cms.base.rest.schema import ApiSchema
 from cms.base.rest.serializers import Filters
 
 _PAGE_PARAMETERS = frozenset({"limit", "cursor", "ordering"})
@@ -40,6 +41,7 @@ class ApiView(GenericAPIView[Any]):
     ordering_fields: ClassVar[Mapping[str, str]] = {"id": "id"}
     ordering: ClassVar[str] = "-id"
     metadata_class = None
+    schema = ApiSchema()
     lookup_field = "id"
 
     @property
