@@ -1,5 +1,7 @@
 """Websocket addresses of live pages."""
 
-from typing import Any
+from django.urls import path
 
-websocket_urlpatterns: list[Any] = []
+from cms.portal.consumers import OperatorConsumer
+
+websocket_urlpatterns = [path("ws/operator/", OperatorConsumer.as_asgi())]

@@ -1,0 +1,68 @@
+"""The websocket of open pages: says that something changed, and nothing else.
+
+A page that hears of a change asks for itself again over HTTP, where sessions, teams and roles are checked
+anew; no data travels here.
+"""
+
+from typing import Any, TypedDict
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+
+from accounts.models import User
+from cms.portal.access import SESSION_KEY, choose_membership, memberships_of
+
+NOT_ALLOWED = 4403
+
+
+class StationsChanged(TypedDict):
+    """What a gateway publishes to the group `operator.<pk>`."""
+
+    type: str
+    stations: list[int]
+
+
+class OperatorConsumer(AsyncJsonWebsocketConsumer):
+    """`/ws/operator/`: sends `{"changed": [station ids]}` as stations of the member's operator change."""
+
+    group: str | None = None
+
+    async def connect(self) -> None:
+        operator_id = await self._operator_id() if self._is_own_page() else None
+        if operator_id is None:
+            await self.close(code=NOT_ALLOWED)
+            return
+        self.group = f"operator.{operator_id}"
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+        await self.send_json({"changed": []})
+
+    async def disconnect(self, code: int) -> None:
+        if self.group is not None:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive(self, text_data: Any = None, bytes_data: Any = None, **kwargs: Any) -> None:
+        """Pages have nothing to say here."""
+
+    async def stations_changed(self, event: StationsChanged) -> None:
+        await self.send_json({"changed": event["stations"]})
+
+    def _is_own_page(self) -> bool:
+        """Whether the page that asks came from here; cookies alone would let foreign pages listen."""
+        headers = dict(self.scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        return bool(origin) and (
+            urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS
+        )
+
+    async def _operator_id(self) -> int | None:
+        user = self.scope.get("user")
+        if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
+            return None
+        slug = await database_sync_to_async(self.scope["session"].get)(SESSION_KEY)
+        memberships = await database_sync_to_async(memberships_of)(user)
+        membership = choose_membership(memberships, slug)
+        return membership.operator_id if membership else None

@@ -1,0 +1,254 @@
+"""What the portal shows: stations with their vehicles, what needs attention, sessions with their prices.
+
+Everything is read on behalf of an `Actor`; another operator's things do not exist for it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import BooleanField, Case, Count, Exists, OuterRef, Q, QuerySet, Sum, When
+from django.db.models.functions import Coalesce
+
+from accounts.models import UnknownIdToken
+from accounts.selectors import unknown_id_tokens_for
+from accounts.services.actors import Actor
+from billing.choices import SessionStatus
+from billing.models import ChargingSession
+from cms.portal.charges import Charge, charges_of, running_transactions_for
+from cms.portal.looks import OFFLINE, ONLINE, STANDARDS, UNREPORTED, Look, connector_look
+from stations.models import (
+    ChargingStation,
+    Connector,
+    ConnectorStatus,
+    HandshakeFailure,
+    Transaction,
+)
+from stations.selectors.handshakes import filter_handshake_failures, handshake_failures_for
+from stations.selectors.stations import stations_for, with_presence, with_state
+
+STATIONS_PER_PAGE = 50
+CHARGES_SHOWN = 25
+ATTENTION_SHOWN = 5
+
+SHOWS = ("online", "charging", "faulted", "offline")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorView:
+    """One outlet: what it is and what the station last said of it."""
+
+    connector_id: int
+    connector: Connector | None
+    status: ConnectorStatus | None
+    look: Look
+
+    @property
+    def kind(self) -> str:
+        """`CCS` or `Type 2`; an unusual standard in OCPI's word."""
+        standard = self.connector.standard if self.connector else ""
+        return STANDARDS.get(standard, standard)
+
+    @property
+    def max_power_w(self) -> int | None:
+        return self.connector.max_power_w if self.connector else None
+
+    @property
+    def trouble(self) -> str:
+        """The error in the station's words; empty without one."""
+        if self.status is None or self.status.error_code in ("", "NoError"):
+            return ""
+        words = (self.status.error_code, self.status.vendor_error_code, self.status.info)
+        return " · ".join(word for word in words if word)
+
+
+@dataclass(frozen=True, slots=True)
+class EvseView:
+    """One EVSE with its outlets and the vehicle at it."""
+
+    evse_id: int
+    connectors: list[ConnectorView]
+    charge: Charge | None
+
+
+@dataclass(frozen=True, slots=True)
+class StationView:
+    """One station with everything below it."""
+
+    station: ChargingStation
+    evses: list[EvseView]
+
+    @property
+    def is_online(self) -> bool:
+        return bool(self.station.is_online)  # type: ignore[attr-defined]
+
+    @property
+    def look(self) -> Look:
+        """Whether it is connected; never seen is neither on nor off."""
+        if self.is_online:
+            return ONLINE
+        state = getattr(self.station, "state", None)
+        return OFFLINE if state and state.last_seen_at else UNREPORTED
+
+    @property
+    def power_w(self) -> int | None:
+        """Of all vehicles; None where nobody charges or nothing was reported."""
+        powers = [evse.charge.power_w for evse in self.evses if evse.charge]
+        known = [power for power in powers if power is not None]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What a person has to look at: the latest few of each kind, and how many there are."""
+
+    failures: list[HandshakeFailure]
+    failures_count: int
+    unknown_id_tokens: list[UnknownIdToken]
+    unknown_id_tokens_count: int
+    sessions: list[ChargingSession]
+    sessions_count: int
+
+    @property
+    def count(self) -> int:
+        return self.failures_count + self.unknown_id_tokens_count + self.sessions_count
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The operator's first page. `counts` are of stations, by the words of `SHOWS` and `all`."""
+
+    counts: dict[str, int]
+    power_w: int
+    charges_count: int
+    charges: list[Charge]
+    stations: list[StationView]
+    next_after: str | None
+    attention: Attention
+
+
+def overview_for(actor: Actor, *, show: str, after: str, now: datetime) -> Overview:
+    """The first page; `show` is one of `SHOWS` or empty, `after` the last identity of the page before."""
+    stations = _with_conditions(stations_for(actor))
+    page = stations.filter(_condition(show)).order_by("identity")
+    if after:
+        page = page.filter(identity__gt=after)
+    rows = list(with_state(page).select_related("location")[: STATIONS_PER_PAGE + 1])
+    more = len(rows) > STATIONS_PER_PAGE
+    rows = rows[:STATIONS_PER_PAGE]
+    running = running_transactions_for(actor)
+    totals = running.order_by().aggregate(
+        count=Count("pk"), power_w=Coalesce(Sum("progress__power_w"), 0)
+    )
+    return Overview(
+        counts=_counts(stations),
+        power_w=totals["power_w"],
+        charges_count=totals["count"],
+        charges=charges_of(running[:CHARGES_SHOWN], now=now),
+        stations=station_views(rows, actor=actor, now=now, priced=False),
+        next_after=rows[-1].identity if more else None,
+        attention=attention_for(actor),
+    )
+
+
+def station_views(
+    stations: Iterable[ChargingStation], *, actor: Actor, now: datetime, priced: bool
+) -> list[StationView]:
+    """Stations read by `with_state`, each with the vehicles at it; prices so far only if asked for."""
+    stations = list(stations)
+    running = running_transactions_for(actor).filter(station__in=stations)
+    if priced:
+        charges = charges_of(running, now=now)
+    else:
+        charges = [
+            Charge(tx, getattr(tx, "charging_session", None), None, now - tx.started_at)
+            for tx in running
+        ]
+    by_evse = {(charge.tx.station_id, charge.tx.evse_id): charge for charge in charges}
+    return [_station_view(station, by_evse) for station in stations]
+
+
+def _station_view(station: ChargingStation, charges: dict[tuple[int, int], Charge]) -> StationView:
+    known: dict[int, dict[int, Connector | None]] = {}
+    for evse in station.evses.all():
+        known[evse.evse_id] = {each.connector_id: each for each in evse.connectors.all()}
+    statuses: dict[tuple[int, int], ConnectorStatus] = {}
+    for status in station.connector_statuses.all():
+        if status.evse_id:  # 0 is the station itself
+            statuses[status.evse_id, status.connector_id] = status
+            known.setdefault(status.evse_id, {}).setdefault(status.connector_id, None)
+    online = bool(station.is_online)  # type: ignore[attr-defined]
+    return StationView(
+        station,
+        [
+            EvseView(
+                evse_id,
+                [
+                    _connector_view(number, row, statuses.get((evse_id, number)), online)
+                    for number, row in sorted(connectors.items())
+                ],
+                charges.get((station.pk, evse_id)),
+            )
+            for evse_id, connectors in sorted(known.items())
+        ],
+    )
+
+
+def _connector_view(
+    number: int, connector: Connector | None, status: ConnectorStatus | None, online: bool
+) -> ConnectorView:
+    look = connector_look(status.status if status else "", online=online)
+    return ConnectorView(number, connector, status, look)
+
+
+def attention_for(actor: Actor) -> Attention:
+    """Open refusals, unknown cards and sessions in review; six queries."""
+    failures = filter_handshake_failures(handshake_failures_for(actor), resolved=False)
+    unknown = unknown_id_tokens_for(actor)
+    sessions = ChargingSession.objects.filter(
+        operator=actor.operator, status=SessionStatus.IN_REVIEW
+    ).select_related("station", "transaction")
+    return Attention(
+        failures=list(failures[:ATTENTION_SHOWN]),
+        failures_count=failures.count(),
+        unknown_id_tokens=list(unknown[:ATTENTION_SHOWN]),
+        unknown_id_tokens_count=unknown.count(),
+        sessions=list(sessions[:ATTENTION_SHOWN]),
+        sessions_count=sessions.count(),
+    )
+
+
+def _with_conditions(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]:
+    """Each with `is_online`, `is_faulted`, `is_charging`; the last two hold only while online."""
+    faulted = ConnectorStatus.objects.filter(station=OuterRef("pk"), status="Faulted")
+    charging = Transaction.objects.filter(station=OuterRef("pk"), is_current=True)
+    return with_presence(stations).annotate(
+        is_faulted=_while_online(Exists(faulted), also=Q(state__status="Faulted")),
+        is_charging=_while_online(Exists(charging)),
+    )
+
+
+def _while_online(condition: Exists, also: Q | None = None) -> Case:
+    held = condition | also if also else condition
+    return Case(
+        When(Q(is_online=True) & held, then=True), default=False, output_field=BooleanField()
+    )
+
+
+def _condition(show: str) -> Q:
+    match show:
+        case "online":
+            return Q(is_online=True)
+        case "offline":
+            return Q(is_online=False)
+        case "faulted":
+            return Q(is_faulted=True)
+        case "charging":
+            return Q(is_charging=True)
+        case _:
+            return Q()
+
+
+def _counts(stations: QuerySet[ChargingStation]) -> dict[str, int]:
+    wanted = {show: Count("pk", filter=_condition(show)) for show in SHOWS}
+    return stations.order_by().aggregate(all=Count("pk"), **wanted)
