@@ -16,7 +16,7 @@ dimension RESERVATION; RESERVATION_EXPIRES belongs to reservations that no sessi
 `idle_cap` ends the billing of parked time at the moment its exact net reaches the cap.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -127,7 +127,7 @@ def _sources(tariff: Tariff) -> list[Source]:
 class _Pricing:
     """The sources of one part of the session, by dimension, and the moments at which they may change."""
 
-    def __init__(self, sources: Iterable[Source], facts: SessionFacts) -> None:
+    def __init__(self, sources: Sequence[Source], facts: SessionFacts) -> None:
         self._facts = facts
         self._zone = ZoneInfo(facts.time_zone)
         self._by_dimension: dict[Dimension, list[Source]] = {kind: [] for kind in Dimension}
@@ -135,7 +135,9 @@ class _Pricing:
             self._by_dimension[source.component.type].append(source)
         self.rules = [source.rule for source in sources]
         self._uses_clock = any(rule.uses_clock for rule in self.rules)
-        self._currents = steps(facts.started_at, facts.currents)
+        self._currents = steps(
+            facts.started_at, ((at, Fraction(current)) for at, current in facts.currents)
+        )
 
     def cuts(self, start: datetime, end: datetime) -> set[Exact]:
         """Moments between `start` and `end` by the clock, and by duration since `start`; in µs since the start."""
@@ -154,18 +156,20 @@ class _Pricing:
         if self._uses_clock:
             at = self._facts.started_at + timedelta(microseconds=int(segment.start_us // 1))
             local = at.astimezone(self._zone)
-        current = self._currents.at(segment.start_us)
         return Moment(
             local,
             segment.start_us - begun_us,
             segment.start_wh,
             segment.rise_wh,
             segment.span_us,
-            Fraction(current) if isinstance(current, Decimal | int) else None,
+            self._currents.at(segment.start_us),
         )
 
     def active(self, dimension: Dimension, moment: Moment) -> Source | None:
-        return next((s for s in self._by_dimension[dimension] if s.rule.holds(moment)), None)
+        for source in self._by_dimension[dimension]:
+            if source.rule.holds(moment):
+                return source
+        return None
 
 
 def _session_pieces(tariff: Tariff, sources: list[Source], facts: SessionFacts) -> Iterator[Piece]:
@@ -174,6 +178,7 @@ def _session_pieces(tariff: Tariff, sources: list[Source], facts: SessionFacts) 
         facts,
         at_us=pricing.cuts(facts.started_at, facts.ended_at),
         at_wh=(wh for rule in pricing.rules for wh in rule.at_wh),
+        by_reading=any(rule.restricts for rule in pricing.rules),
     )
     flat_is_due = True
     for segment in after_grace(stretches, tariff.idle_grace_s * SECOND_US):

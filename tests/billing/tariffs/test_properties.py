@@ -21,7 +21,7 @@ from tests.billing.tariffs.builders import START, charging, element, energy, fla
 from tests.billing.tariffs.generated import Case, amounts, cases
 
 settings.register_profile("prices", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-modest = settings(settings.get_profile("prices"), max_examples=150)
+modest = settings(settings.get_profile("prices"), max_examples=60)
 
 
 @modest
