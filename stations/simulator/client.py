@@ -202,7 +202,8 @@ CallHandler = Callable[[wire.Call], Awaitable[None]]
 class Link:
     """OCPP-J over one `RawClient`: one outstanding CALL of ours, answers matched by message id.
 
-    Every frame and every answer goes to the journal, late and repeated ones too.
+    Every frame and every answer goes to the journal, late and repeated ones too; `on_progress` is
+    called after each CALL sent and each answer received.
     """
 
     def __init__(
@@ -212,6 +213,7 @@ class Link:
         journal: Journal,
         on_call: CallHandler,
         *,
+        on_progress: Callable[[], None] = lambda: None,
         call_timeout_s: float = 30,
     ) -> None:
         self.client = client
@@ -222,6 +224,7 @@ class Link:
         self.call_timeout_s = call_timeout_s
         self.last_received_at = asyncio.get_running_loop().time()
         self._on_call = on_call
+        self._on_progress = on_progress
         self._turn = asyncio.Lock()
         self._pending: OrderedDict[str, tuple[asyncio.Future[wire.Payload], Request]] = (
             OrderedDict()
@@ -282,6 +285,7 @@ class Link:
             if not future.done():
                 future.set_exception(CallErrorReceived(frame))
                 future.exception()
+        self._on_progress()
 
     async def send(self, text: str) -> None:
         self.journal.record_frame(self.identity, "sent", text)
@@ -330,6 +334,7 @@ class Link:
                 self._pending.popitem(last=False)
             for _ in range(copies):
                 await self.send(text or wire.encode_call(message_id, action, payload))
+            self._on_progress()
             # Not wait_for: on Python 3.11 it swallows a cancellation that meets the answer.
             try:
                 async with asyncio.timeout(self.call_timeout_s):

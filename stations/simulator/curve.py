@@ -137,12 +137,13 @@ class Charge:
     def advance(self, duration_s: float, limit_wh: float | None = None) -> float:
         """Charge for `duration_s` and return the energy drawn in Wh, never above `limit_wh`.
 
-        Long spans are cut in steps of five seconds, because power falls as the battery fills.
+        Long spans are cut in steps (one second while power ramps up, then five), because power
+        changes as the battery fills.
         """
         drawn_wh = 0.0
         remaining_s = duration_s
         while remaining_s > 0 and not self.vehicle.is_full:
-            step_s = min(5.0, remaining_s)
+            step_s = min(1.0 if self.elapsed_s < RAMP_UP_S else 5.0, remaining_s)
             energy_wh = self.power_w() * step_s / 3600
             if limit_wh is not None and drawn_wh + energy_wh >= limit_wh:
                 self._store(limit_wh - drawn_wh)

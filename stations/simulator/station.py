@@ -412,7 +412,7 @@ class VirtualStation(Background):
     def enqueue(self, tx: LocalTransaction, action: str, payload: wire.Payload) -> QueuedMessage:
         return self.delivery.enqueue(tx, action, payload)
 
-    async def drained(self, timeout_s: float = 10) -> None:
+    async def drained(self, timeout_s: float | None = 10) -> None:
         """Wait until nothing is left to deliver."""
         await self.wait_until(lambda s: not s.memory.queue, timeout_s)
 

@@ -60,6 +60,7 @@ class Uplink:
             station.identity,
             station.journal,
             station.receive,
+            on_progress=station.changed,
             call_timeout_s=self._call_timeout_s,
         )
         self.link = link

@@ -71,9 +71,10 @@ class Central:
         async with asyncio.timeout(5):
             await self._server.wait_closed()
 
-    def _admit(self, connection: ServerConnection, request: Any) -> Any:
+    async def _admit(self, connection: ServerConnection, request: Any) -> Any:
         self.authorizations.append(request.headers.get("Authorization"))
         self.offers.append(request.headers.get("Sec-WebSocket-Protocol"))
+        await self._notify()
         if self.refuse_with is not None:
             return connection.respond(self.refuse_with, "no\n")
         return None

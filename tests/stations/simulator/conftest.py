@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -35,3 +36,8 @@ async def make_station(central: Central) -> AsyncIterator[Callable[..., VirtualS
             return station
 
         yield make
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return random.Random(1)
