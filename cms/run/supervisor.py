@@ -173,20 +173,14 @@ def _refuse_taken_port(options: Options) -> None:
 
 
 def _prepare(environment: dict[str, str]) -> list[str]:
-    """Bring the database up to date; the demo's logins, one line each."""
-    _manage("migrate", ["migrate", "--verbosity", "0"], environment)
-    return _manage("load_demo", ["load_demo"], environment)
-
-
-def _manage(name: str, arguments: list[str], environment: dict[str, str]) -> list[str]:
-    """Run a management command; the logins among its lines. Everything else it said goes through."""
-    code, lines = run_to_end(name, ["manage.py", *arguments], environment)
-    logins = [line.removeprefix(f"{name}: ") for line in lines if " login: " in line]
+    """Bring the database up to date; the demo's logins, one line each. What else is said goes through."""
+    code, lines = run_to_end("prepare", ["-m", "cms.run.prepare"], environment)
+    logins = [line.removeprefix("prepare: ") for line in lines if " login: " in line]
     for line in lines:
         if code or " login: " not in line:
             say(line)
     if code:
-        raise CannotRun(f"`manage.py {name}` failed with {reason_of_end(code)}.")
+        raise CannotRun(f"The database could not be prepared ({reason_of_end(code)}).")
     return logins
 
 
