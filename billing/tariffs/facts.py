@@ -22,6 +22,10 @@ class SessionFacts:
     phases), likewise. All three may come in any order and may reach beyond the session. `time_zone` is the location's.
     `reserved_at`: since when the driver held a reservation that this session used.
 
+    `metered_until`: when `meter_stop_wh` was read, where that was before `ended_at` (a session that runs, or one whose
+    last register had to do). What the car did until then counts on, unless a status says otherwise: no reading has
+    shown yet that it stopped. None means that the register was read at the end.
+
     `measured` is False for a quote, whose charging time is given and not to be found out from its power.
 
     Raises RatingRefused when the session ends before it begins, its register ran backwards, or a time has no zone.
@@ -37,11 +41,12 @@ class SessionFacts:
     currents: tuple[tuple[datetime, Decimal], ...] = ()
     reserved_at: datetime | None = None
     measured: bool = True
+    metered_until: datetime | None = None
 
     def __post_init__(self) -> None:
         events = (*self.readings, *self.statuses, *self.currents)
-        times = (self.started_at, self.ended_at, *(at for at, _ in events))
-        if any(at.tzinfo is None for at in times):
+        times = (self.started_at, self.ended_at, self.metered_until, *(at for at, _ in events))
+        if any(at is not None and at.tzinfo is None for at in times):
             raise RatingRefused("A time of this session has no zone.")
         if self.ended_at < self.started_at:
             raise RatingRefused("The session ends before it begins.")

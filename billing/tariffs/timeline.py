@@ -36,6 +36,7 @@ _OUT_OF_ORDER = frozenset({"Faulted", "Unavailable"})
 _MICROSECOND = timedelta(microseconds=1)
 
 Exact = int | Fraction
+Point = tuple[int, int]
 T = TypeVar("T")
 
 
@@ -56,6 +57,16 @@ class Segment(NamedTuple):
     start_wh: Exact
     end_wh: Exact
     activity: Activity
+    rise_wh: int
+    span_us: int
+
+
+class Flow(NamedTuple):
+    """From one point to another, whether energy flows, and the average power as `rise_wh` in `span_us`."""
+
+    start: Point
+    end: Point
+    flowing: bool
     rise_wh: int
     span_us: int
 
@@ -85,12 +96,15 @@ def steps(start: datetime, events: Iterable[tuple[datetime, T]]) -> Steps[T]:
     return Steps([us for us, _ in ordered], [value for _, value in ordered])
 
 
-def knots(facts: SessionFacts) -> list[tuple[int, int]]:
-    """(us, Wh) from start to stop, never falling, with strictly later times in between.
+def knots(facts: SessionFacts) -> list[Point]:
+    """(us, Wh) from start to the last register, never falling, with strictly later times in between.
 
     Readings outside the session's time or registers, or below an earlier one, do not count.
     """
-    end_us, energy_wh = since(facts.started_at, facts.ended_at), facts.energy_wh
+    known_until = facts.ended_at
+    if facts.metered_until is not None:
+        known_until = min(max(facts.metered_until, facts.started_at), facts.ended_at)
+    end_us, energy_wh = since(facts.started_at, known_until), facts.energy_wh
     kept = [(0, 0)]
     register = (
         (since(facts.started_at, at), wh - facts.meter_start_wh) for at, wh in facts.readings
@@ -122,21 +136,23 @@ def segments(
     points = knots(facts)
     moments = sorted({*status.times, *at_us})
     energies = sorted(set(at_wh))
-    for start, end, flowing in _flows(points, by_reading=by_reading):
-        rise_wh, span_us = end[1] - start[1], end[0] - start[0]
-        cuts = _cuts(start, end, moments, energies)
+    flows = list(_flows(points, by_reading=by_reading))
+    end = (since(facts.started_at, facts.ended_at), facts.energy_wh)
+    if points[-1] != end:
+        flows.append(flows[-1]._replace(start=points[-1], end=end))
+    for flow in flows:
+        cuts = _cuts(flow.start, flow.end, moments, energies)
         for (us, wh), (next_us, next_wh) in zip(cuts, cuts[1:], strict=False):
-            activity = _activity(status.at(us), flowing or not facts.measured)
-            yield Segment(us, next_us, wh, next_wh, activity, rise_wh, span_us)
+            activity = _activity(status.at(us), flow.flowing or not facts.measured)
+            yield Segment(us, next_us, wh, next_wh, activity, flow.rise_wh, flow.span_us)
 
 
-def _flows(
-    points: Sequence[tuple[int, int]], *, by_reading: bool
-) -> Iterator[tuple[tuple[int, int], tuple[int, int], bool]]:
+def _flows(points: Sequence[Point], *, by_reading: bool) -> Iterator[Flow]:
     """Each pair of neighbouring points, or each run of pairs alike, and whether energy flows between them."""
     pairs = list(zip(points, points[1:], strict=False))
     if points[-1][1] == 0:
-        yield points[0], points[-1], False
+        # Where nothing has been read since the start, nothing says that the car takes none.
+        yield _flow(points[0], points[-1], points[-1][0] == 0)
         return
     weak = [(b[1] - a[1]) * HOUR_US < IDLE_POWER_W * (b[0] - a[0]) for a, b in pairs]
     first = 0
@@ -147,15 +163,19 @@ def _flows(
         start, end = pairs[first][0], pairs[last][1]
         flowing = not weak[first] or end[0] - start[0] < RESOLUTION_US
         if by_reading:
-            yield from ((before, after, flowing) for before, after in pairs[first : last + 1])
+            yield from (_flow(before, after, flowing) for before, after in pairs[first : last + 1])
         else:
-            yield start, end, flowing
+            yield _flow(start, end, flowing)
         first = last + 1
 
 
+def _flow(start: Point, end: Point, flowing: bool) -> Flow:
+    return Flow(start, end, flowing, end[1] - start[1], end[0] - start[0])
+
+
 def _cuts(
-    start: tuple[int, int],
-    end: tuple[int, int],
+    start: Point,
+    end: Point,
     moments: Sequence[Exact],
     energies: Sequence[Exact],
 ) -> list[tuple[Exact, Exact]]:

@@ -19,6 +19,7 @@ from tests.billing.tariffs.builders import START, session
         {"ended_at": START - timedelta(microseconds=1)},
         {"started_at": START.replace(tzinfo=None)},
         {"readings": ((START.replace(tzinfo=None), 5),)},
+        {"metered_until": START.replace(tzinfo=None)},
         {"reserved_at": START + timedelta(seconds=1)},
         {"time_zone": "Europe/Atlantis"},
         {"time_zone": ""},

@@ -1,5 +1,6 @@
 """What a session costs, rule by rule (REST "Tariffs and prices")."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -306,6 +307,46 @@ def test_readings_outside_the_session_or_below_an_earlier_one_do_not_count() -> 
         element(energy("1"), charging("1"), parking("1"), end_time="09:43"), element(energy("2"))
     )
     assert rate(tiers, with_them) == rate(tiers, without)
+
+
+@pytest.mark.parametrize(
+    ("metered_min", "wh", "readings", "statuses", "expected"),
+    [
+        (60, 6000, [], [], ("1.25", "")),  # it charged, and nothing has shown a stop
+        (
+            60,
+            6000,
+            [(30, 6000)],
+            [],
+            ("0.5", "0.75"),
+        ),  # it was parked, and nothing has shown a start
+        (60, 6000, [], [(70, "SuspendedEV")], ("1.166666667", "0.083333333")),
+        (60, 6000, [], [(70, "SuspendedEVSE")], ("1.166666667", "")),
+        (60, 0, [], [], ("", "1.25")),
+        (0, 0, [], [], ("1.25", "")),  # no reading yet at all
+        (0, 0, [], [(0, "SuspendedEV")], ("", "1.25")),
+        (-9, 0, [], [], ("1.25", "")),
+        (99, 6000, [], [], ("1.25", "")),
+    ],
+)
+def test_after_the_last_register_the_car_goes_on_as_before(
+    metered_min: int,
+    wh: int,
+    readings: list[tuple[float, int]],
+    statuses: list[tuple[float, str]],
+    expected: tuple[str, str],
+) -> None:
+    """A session that runs since 75 minutes."""
+    facts = session(75, wh, readings=readings, statuses=statuses)
+    at = START + timedelta(minutes=metered_min)
+    assert hours_of(replace(facts, metered_until=at)) == expected
+
+
+def test_energy_and_power_until_the_last_register_hold() -> None:
+    fast = tariff(element(energy("1"), charging("1"), min_power=Decimal(6)))
+    facts = replace(session(90, 6000), metered_until=START + timedelta(hours=1))
+    price = rate(fast, facts)
+    assert (quantities(price, "ENERGY"), quantities(price, "TIME")) == (["6"], ["1.5"])
 
 
 def test_the_first_parked_time_is_free_once_a_session() -> None:
