@@ -6,7 +6,7 @@ line in it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -47,8 +47,7 @@ class ApiView(GenericAPIView[Any]):
     @property
     def actor(self) -> Actor:
         """Whoever the request's key stands for."""
-        actor: Actor = self.request.auth
-        return actor
+        return cast(Actor, self.request.auth)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -109,7 +108,7 @@ class ApiView(GenericAPIView[Any]):
         assert paginator is not None  # noqa: S101 - the settings name one
         page = paginator.paginate_queryset(rows, self.request, view=self)
         assert page is not None  # noqa: S101 - a cursor always gives a list
-        context = self.get_serializer_context() | self.page_context(page)
+        context = {**self.get_serializer_context(), **self.page_context(page)}
         serializer = self.get_serializer_class()(page, many=True, context=context)
         return paginator.get_paginated_response(serializer.data)
 

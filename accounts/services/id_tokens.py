@@ -50,7 +50,8 @@ def update_id_token(*, acting: Actor, id_token: IdToken, **fields: Any) -> IdTok
         Conflict: the operator has another token with this uid.
     """
     require(acting, "tokens.change")
-    token = IdToken.objects.select_for_update(of=("self",)).get(pk=id_token.pk)
+    # NO KEY: gateways insert transactions that refer to the token meanwhile.
+    token = IdToken.objects.select_for_update(no_key=True).get(pk=id_token.pk)
     before = _state(token)
     changed = _assign(acting, token, fields)
     _save(token, update_fields=changed)
@@ -99,7 +100,7 @@ def update_id_token_group(*, acting: Actor, group: IdTokenGroup, **fields: Any) 
         Conflict: the operator has another group of this name.
     """
     require(acting, "tokens.change")
-    group = IdTokenGroup.objects.select_for_update().get(pk=group.pk)
+    group = IdTokenGroup.objects.select_for_update(no_key=True).get(pk=group.pk)
     before = {"name": group.name, "master": group.master}
     group.name = fields.get("name", group.name)
     group.master = fields.get("master", group.master)

@@ -27,13 +27,20 @@ Capability = Literal[
     "transactions.start_stop",
 ]
 
-_READ: frozenset[Capability] = frozenset({"read"})
-_VIEWER = _READ
-_SUPPORT = _VIEWER | {"tokens.change", "transactions.start_stop"}
-_TECHNICIAN = _VIEWER | {"stations.change", "stations.command", "transactions.start_stop"}
-_FINANCE = _VIEWER | {"money.change", "sessions.release", "tariffs.change"}
+_VIEWER: frozenset[Capability] = frozenset({"read"})
+_SUPPORT: frozenset[Capability] = _VIEWER | {"tokens.change", "transactions.start_stop"}
+_TECHNICIAN: frozenset[Capability] = _VIEWER | {
+    "stations.change",
+    "stations.command",
+    "transactions.start_stop",
+}
+_FINANCE: frozenset[Capability] = _VIEWER | {"money.change", "sessions.release", "tariffs.change"}
 _OWNER: frozenset[Capability] = frozenset(get_args(Capability))
-_MANAGER = _OWNER - {"stations.lower_security", "tariffs.force", "team.ownership"}
+_MANAGER: frozenset[Capability] = _OWNER - {
+    "stations.lower_security",
+    "tariffs.force",
+    "team.ownership",
+}
 
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.VIEWER: _VIEWER,

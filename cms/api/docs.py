@@ -55,7 +55,8 @@ def api_docs(request: HttpRequest) -> HttpResponse:
 @cache
 def operations_of_the_api() -> list[Operation]:
     """Out of the schema, by tag and address; made once in a process, for the schema never changes."""
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    schema = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     found = [
         _operation(schema, path, method, item[method])
         for path, item in schema["paths"].items()

@@ -77,8 +77,9 @@ def _as_domain_error(error: Exception) -> DomainError | None:
 def _framework_refusal(error: exceptions.APIException) -> Response:
     """REST framework's own: no key, wrong method, wrong media type, too many requests."""
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
+    challenge = getattr(error, "auth_header", None)
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
     data: dict[str, Any] = {}
     wait = getattr(error, "wait", None)
     if wait is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -92,7 +92,7 @@ class NewestFirstPagination(BasePagination):
     """
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None
+        self, queryset: Any, request: Request, view: "APIView | None" = None
     ) -> list[Any]:
         self.url = request.build_absolute_uri()
         limit = _limit(request.query_params.get("limit"))

@@ -63,10 +63,12 @@ def _load(raw: bytes) -> Any:
         )
     except RecursionError:
         raise _too_deep() from None
+    except json.JSONDecodeError as error:
+        # A sentence of our own: it names the place and never the content.
+        where = f"line {error.lineno}, column {error.colno}"
+        raise Invalid(f"The body is not JSON ({where}).", data={"fields": {}}) from error
     except (ValueError, ArithmeticError) as error:
-        # A sentence of the parser's own: it names the place and never the content.
-        where = f" (line {error.lineno}, column {error.colno})" if hasattr(error, "lineno") else ""
-        raise Invalid(f"The body is not JSON{where}.", data={"fields": {}}) from error
+        raise Invalid("The body is not JSON.", data={"fields": {}}) from error
 
 
 def _refuse_constant(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Who may call what: every view says which capability each of its methods needs."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
@@ -7,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.services.actors import Actor
-from accounts.services.permissions import require
+from accounts.services.permissions import Capability, require
 
 if TYPE_CHECKING:
     # The settings of REST framework import this module; its views import the settings.
@@ -25,13 +26,9 @@ class RolePermission(BasePermission):
         method = request.method or ""
         if not hasattr(view, method.lower()):
             return True  # 405 comes next, the same for every role.
-        capabilities = getattr(view, "capabilities", {})
-        capability = capabilities.get("GET" if method == "HEAD" else method)
-        if capability is None:
-            if method not in _READING:
-                raise ImproperlyConfigured(
-                    f"{type(view).__name__} names no capability for {method}."
-                )
-            capability = "read"
-        require(request.auth, capability)
+        declared: Mapping[str, Capability] = getattr(view, "capabilities", {})
+        capability = declared.get("GET" if method == "HEAD" else method)
+        if capability is None and method not in _READING:
+            raise ImproperlyConfigured(f"{type(view).__name__} names no capability for {method}.")
+        require(request.auth, capability or "read")
         return True

@@ -142,7 +142,6 @@ class Nothing(StrictSerializer):
 class StationView(ApiView):
     """An address below one station."""
 
-    serializer_class = CommandSerializer
     lookup_field = "identity"
 
     @property
@@ -150,12 +149,18 @@ class StationView(ApiView):
         """Raises NotFound for another operator's."""
         return get_station_for(self.actor, self.kwargs["identity"])
 
+
+class StationRequest(StationView):
+    """Something that a station is asked to do."""
+
+    serializer_class = CommandSerializer
+
     def queued(self, command: Command) -> Response:
         """202 with the row."""
         return self.shown(command, status=status.HTTP_202_ACCEPTED)
 
 
-class StationCommandList(StationView):
+class StationCommandList(StationRequest):
     """What was asked of one station."""
 
     capabilities = {"POST": "stations.command"}
@@ -174,7 +179,7 @@ class StationCommandList(StationView):
         )
 
 
-class StationStart(StationView):
+class StationStart(StationRequest):
     """Start a transaction for a token."""
 
     capabilities = {"POST": "transactions.start_stop"}
@@ -190,7 +195,7 @@ class StationStart(StationView):
         )
 
 
-class StationStop(StationView):
+class StationStop(StationRequest):
     """Stop a running transaction."""
 
     capabilities = {"POST": "transactions.start_stop"}
@@ -210,7 +215,7 @@ class StationStop(StationView):
         return tx
 
 
-class StationUnlock(StationView):
+class StationUnlock(StationRequest):
     """Unlock a connector."""
 
     capabilities = {"POST": "stations.command"}
@@ -221,7 +226,7 @@ class StationUnlock(StationView):
         return self.queued(commands.request_unlock(station=station, acting=self.actor, **asked))
 
 
-class StationReset(StationView):
+class StationReset(StationRequest):
     """Restart a station."""
 
     capabilities = {"POST": "stations.command"}
@@ -234,7 +239,7 @@ class StationReset(StationView):
         )
 
 
-class StationAvailability(StationView):
+class StationAvailability(StationRequest):
     """Put a connector, an EVSE or the whole station in or out of service."""
 
     capabilities = {"POST": "stations.command"}

@@ -32,6 +32,7 @@ from stations.models import (
 )
 from stations.models.station import IDENTITY_PATTERN, validate_identity
 from stations.ocpi import ALPHA2_BY_ALPHA3, ALPHA3_BY_ALPHA2, CONNECTOR_TYPES, POWER_TYPES
+from stations.selectors.stations import is_online
 from stations.services.passwords import MAX_LENGTH, MIN_LENGTH
 
 _MAX_EVSES = 200
@@ -54,7 +55,9 @@ class EVSESerializer(StrictSerializer):
     """The part of a station that charges one vehicle; without `connectors` it has one."""
 
     evse_id = Whole(min_value=1, max_value=INT_MAX)
-    connectors = ConnectorSerializer(many=True, required=False, max_length=_MAX_CONNECTORS)
+    connectors = ConnectorSerializer(  # type: ignore[call-arg]
+        many=True, required=False, max_length=_MAX_CONNECTORS
+    )
 
     def validate_connectors(self, connectors: list[dict[str, Any]]) -> list[dict[str, Any]]:
         _refuse_repeated(connectors, "connector_id")
@@ -84,7 +87,9 @@ class StationFields(StrictSerializer):
     )
     accepts_literal_hex = YesNo(required=False)
     assumes_ocpp16 = YesNo(required=False)
-    evses = EVSESerializer(many=True, required=False, max_length=_MAX_EVSES)
+    evses = EVSESerializer(  # type: ignore[call-arg]
+        many=True, required=False, max_length=_MAX_EVSES
+    )
 
     def validate_password_hex(self, text: str) -> bytes:
         digits = re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", text)
@@ -165,7 +170,7 @@ class StationSerializer(StationFields):
             "security_profile": instance.security_profile,
             "accepts_literal_hex": instance.accepts_literal_hex,
             "assumes_ocpp16": instance.assumes_ocpp16,
-            "online": instance.is_online,  # type: ignore[attr-defined]
+            "online": is_online(instance),
             **said,
             # Stations of OCPP 2.x report these as device model variables; 1.6 has none.
             "limits": {},
@@ -177,9 +182,7 @@ class StationSerializer(StationFields):
 class RegisteredStationSerializer(StationSerializer):
     """A station, and the password that was made for it: shown once, never again."""
 
-    password = Text(  # type: ignore[assignment]
-        read_only=True, required=False, help_text="Only where one was made."
-    )
+    password = Text(read_only=True, required=False, help_text="Only where one was made.")
 
     def to_representation(self, instance: ChargingStation) -> dict[str, Any]:
         shown = super().to_representation(instance)

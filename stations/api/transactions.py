@@ -93,7 +93,7 @@ class MeterValueSerializer(StrictSerializer):
     measurand = serializers.CharField(read_only=True)
     phase = serializers.CharField(read_only=True, allow_null=True)
     location = serializers.CharField(read_only=True)
-    context = serializers.CharField(read_only=True)
+    context = serializers.CharField(read_only=True)  # type: ignore[assignment]
     unit = serializers.CharField(read_only=True)
     value = serializers.FloatField(read_only=True)
     raw_value = serializers.CharField(read_only=True)

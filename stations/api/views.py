@@ -41,7 +41,10 @@ class _RegisteringView(ApiView):
 
     def registered(self, done: stations.Registered, *, status: int) -> Response:
         station = get_station_with_state_for(self.actor, done.station.identity)
-        context = self.get_serializer_context() | {"generated_password": done.generated_password}
+        context = {
+            **self.get_serializer_context(),
+            "generated_password": done.generated_password,
+        }
         return Response(RegisteredStationSerializer(station, context=context).data, status=status)
 
 

@@ -45,12 +45,18 @@ def with_state(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]
 def with_presence(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]:
     """Each with its `state` and `is_online`: a socket is open and its gateway is alive; one query."""
     lease = Gateway.objects.filter(pk=OuterRef("state__gateway_id"), lease_until__gte=Now())
-    is_online = Case(
+    online = Case(
         When(state__connected=True, then=Exists(lease)),
         default=Value(False),
         output_field=BooleanField(),
     )
-    return stations.select_related("state").annotate(is_online=is_online)
+    return stations.select_related("state").annotate(is_online=online)
+
+
+def is_online(station: ChargingStation) -> bool:
+    """Whether a station that came from `with_presence` was online then."""
+    online: bool = station.is_online  # type: ignore[attr-defined]
+    return online
 
 
 def filter_stations(
@@ -66,5 +72,5 @@ def filter_stations(
     if registration_status is not None:
         stations = stations.filter(registration_status=registration_status)
     if online is not None:
-        stations = stations.filter(is_online=online)
+        stations = stations.filter(is_online=online)  # type: ignore[misc]
     return stations

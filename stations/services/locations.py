@@ -43,7 +43,7 @@ def update_location(*, acting: Actor, location: Location, **fields: Any) -> Loca
         NotAllowed: the role may not change locations.
     """
     require(acting, "locations.change")
-    location = Location.objects.select_for_update().get(pk=location.pk)
+    location = Location.objects.select_for_update(no_key=True).get(pk=location.pk)
     before = _state(location)
     for name, value in fields.items():
         setattr(location, name, value)

@@ -18,7 +18,7 @@ from stations.models import EVSE, ChargingStation, Connector, HandshakeFailure, 
 from stations.models.station import validate_identity
 from stations.selectors.handshakes import get_handshake_failure_for
 from stations.selectors.locations import locations_for
-from stations.selectors.stations import with_presence
+from stations.selectors.stations import is_online, with_presence
 from stations.services.commands import queue_command
 from stations.services.passwords import generate_password, hash_password
 
@@ -29,6 +29,7 @@ _PLAIN_FIELDS = (
     "accepts_literal_hex",
     "assumes_ocpp16",
 )
+_PASSWORD_FIELDS = ("password_hash", "previous_password_hash", "previous_password_until")
 
 
 class ConnectorPlan(TypedDict, total=False):
@@ -112,7 +113,8 @@ def update_station(
         Invalid: the location is unknown.
     """
     require(acting, "stations.change")
-    station = ChargingStation.objects.select_for_update().get(pk=station.pk)
+    # NO KEY: gateways insert rows that refer to the station meanwhile.
+    station = ChargingStation.objects.select_for_update(no_key=True).get(pk=station.pk)
     before = _state(station)
     plan = fields.pop("evses", None)
     evses_before = _evses(station) if plan is not None else None
@@ -121,7 +123,7 @@ def update_station(
     _assign(acting, station, fields)
     password_before = station.password_hash
     generated = _set_password(station, secret)
-    station.save()
+    station.save(update_fields=[*fields, *_PASSWORD_FIELDS])
     after = _state(station)
     if plan is not None:
         _replace_evses(station, plan)
@@ -238,7 +240,7 @@ def _trigger_boot_if_accepted(
         RegistrationStatus.ACCEPTED,
     ):
         return
-    if not with_presence(ChargingStation.objects.filter(pk=station.pk)).get().is_online:
+    if not is_online(with_presence(ChargingStation.objects.filter(pk=station.pk)).get()):
         return
     queue_command(
         station=station,
@@ -259,7 +261,8 @@ def _evses(station: ChargingStation) -> list[dict[str, Any]]:
     """The described EVSEs for the audit log."""
     rows = Connector.objects.filter(evse__station=station).order_by("evse__evse_id", "connector_id")
     values = rows.values("evse__evse_id", "connector_id", "standard", "power_type", "max_power_w")
-    return [{"evse_id": row.pop("evse__evse_id"), **row} for row in values]
+    described: list[dict[str, Any]] = [dict(row) for row in values]
+    return [{"evse_id": row.pop("evse__evse_id"), **row} for row in described]
 
 
 def _record_change(

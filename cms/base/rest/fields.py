@@ -5,7 +5,7 @@ that sends the wrong type should hear of it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,7 +64,7 @@ class Choice(serializers.ChoiceField):
     """One word out of a list; words that are shown but cannot be set are in `shown_only`."""
 
     def __init__(
-        self, choices: Iterable[Any], *, shown_only: Iterable[str] = (), **options: Any
+        self, choices: Sequence[Any], *, shown_only: Iterable[str] = (), **options: Any
     ) -> None:
         self.shown_only = frozenset(shown_only)
         super().__init__(choices, **options)

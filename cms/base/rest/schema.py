@@ -23,7 +23,7 @@ class RefusalSerializer(serializers.Serializer[Any]):
 
     code = serializers.SlugField()
     message = serializers.CharField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
 
 
 class ApiSchema(AutoSchema):
@@ -35,5 +35,7 @@ class ApiSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        refusal = self._get_response_for_code(RefusalSerializer, "default", direction=direction)
+        refusal = self._get_response_for_code(  # type: ignore[no-untyped-call]
+            RefusalSerializer, "default", direction=direction
+        )
         return {**bodies, "default": {**refusal, "description": "A refusal."}}
