@@ -17,14 +17,14 @@ location, context, unit, value, raw_value, raw_unit, signed
 COPY_METER_VALUES = f"COPY stations_metervalue ({METER_VALUE_COLUMNS}) FROM STDIN"
 
 # The way for batches in which a reading was told before.
-STAGE_METER_VALUES = """
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_metervalue
-    (LIKE stations_metervalue INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
-"""
+STAGE_METER_VALUES = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_metervalue ON COMMIT DELETE ROWS
+AS SELECT {METER_VALUE_COLUMNS} FROM stations_metervalue WITH NO DATA
+"""  # noqa: S608 - the columns are a constant
 COPY_STAGED_METER_VALUES = f"COPY staged_metervalue ({METER_VALUE_COLUMNS}) FROM STDIN"
 INSERT_STAGED_METER_VALUES = f"""
 INSERT INTO stations_metervalue ({METER_VALUE_COLUMNS})
-SELECT {METER_VALUE_COLUMNS} FROM staged_metervalue ORDER BY id
+SELECT {METER_VALUE_COLUMNS} FROM staged_metervalue ORDER BY tx_month, transaction_id, device_at, measurand
 ON CONFLICT DO NOTHING
 """  # noqa: S608 - the columns are a constant
 

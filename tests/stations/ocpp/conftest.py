@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import IdToken, Operator
-from stations.models import ChargingStation
+from stations.models import ChargingStation, QuarantinedFact
 from stations.services.passwords import hash_password
 from stations.simulator.client import RawClient
 from tests.server import ServerProcess, running_server
@@ -59,15 +59,18 @@ class Tenant:
 
 
 @pytest.fixture
-async def tenant(ocpp_server: ServerProcess) -> Tenant:
-    """A tenant of this test's own, left behind."""
+async def tenant(ocpp_server: ServerProcess) -> AsyncIterator[Tenant]:
+    """A tenant of this test's own, left behind. Whatever its stations sent found its place."""
 
     def make() -> Tenant:
         operator = Operator.objects.create(slug=f"t-{uuid4().hex[:12]}", name="Test operator")
         uid = f"TAG{next(_numbers)}"
         return Tenant(operator, IdToken.objects.create(operator=operator, uid=uid))
 
-    return await in_db(make)
+    tenant = await in_db(make)
+    yield tenant
+    stranded = QuarantinedFact.objects.filter(station__operator=tenant.operator)
+    assert await in_db(lambda: list(stranded.values_list("action", "error"))) == []
 
 
 async def in_db(function: Callable[[], T]) -> T:
