@@ -19,7 +19,10 @@ Samples = list[tuple[datetime, Decimal]]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`line` and `area` are SVG point lists in a box of WIDTH × HEIGHT; `peak_w` is its top."""
+    """`line` and `area` are SVG point lists in a box of WIDTH × HEIGHT.
+
+    The box spans the session, also where nothing was measured; `peak_w` is its top.
+    """
 
     line: str
     area: str
@@ -44,9 +47,11 @@ def power_curve(tx: Transaction) -> Curve | None:
     from_registers = len(reported) < 2
     samples = _power_between(registers) if from_registers else reported
     samples = _thinned(samples)
-    if len(samples) < 2 or samples[0][0] == samples[-1][0]:
+    if len(samples) < 2:
         return None
-    return _drawn(samples, from_registers)
+    starts_at = min(tx.started_at, samples[0][0])
+    ends_at = max(tx.ended_at or samples[-1][0], samples[-1][0])
+    return _drawn(samples, starts_at, ends_at, from_registers) if starts_at < ends_at else None
 
 
 def _power_between(registers: Samples) -> Samples:
@@ -65,8 +70,7 @@ def _thinned(samples: Samples) -> Samples:
     return samples if step <= 1 else [*samples[:-1:step], samples[-1]]
 
 
-def _drawn(samples: Samples, from_registers: bool) -> Curve:
-    starts_at, ends_at = samples[0][0], samples[-1][0]
+def _drawn(samples: Samples, starts_at: datetime, ends_at: datetime, from_registers: bool) -> Curve:
     span_s = (ends_at - starts_at).total_seconds()
     peak_w = max(1, max(int(value) for _, value in samples))
     points = [
@@ -79,7 +83,7 @@ def _drawn(samples: Samples, from_registers: bool) -> Curve:
     line = " ".join(f"{x},{y}" for x, y in points)
     return Curve(
         line=line,
-        area=f"0,{HEIGHT} {line} {WIDTH},{HEIGHT}",
+        area=f"{points[0][0]},{HEIGHT} {line} {points[-1][0]},{HEIGHT}",
         peak_w=peak_w,
         starts_at=starts_at,
         ends_at=ends_at,

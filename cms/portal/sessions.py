@@ -35,8 +35,9 @@ class SessionView:
             return self.cdr.energy_wh
         if self.tx is None:
             return None
-        if self.tx.energy_wh is not None:
-            return self.tx.energy_wh
+        energy_wh: int | None = self.tx.energy_wh
+        if energy_wh is not None:
+            return energy_wh
         return Charge(self.tx, None, None, timedelta(0)).energy_wh
 
     @property

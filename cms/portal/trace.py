@@ -73,7 +73,7 @@ def _concerns(payload: Any, tx: Transaction) -> bool:
     if "transactionId" in payload:
         return str(payload["transactionId"]) == tx.ocpp_transaction_id
     if "connectorId" in payload:
-        return payload["connectorId"] == tx.evse_id
+        return bool(payload["connectorId"] == tx.evse_id)
     return bool(payload.get("idTag")) and payload["idTag"] == tx.id_token_uid
 
 

@@ -48,8 +48,8 @@ def whole_kw(power_w: int | None) -> str:
     return _scaled(power_w, "kW", places=0 if whole else 1)
 
 
-def _scaled(value: int | None, unit: str, *, places: int) -> str:
-    if value in (None, ""):
+def _scaled(value: int | str | None, unit: str, *, places: int) -> str:
+    if value is None or value == "":
         return _NOTHING
     step = Decimal(1).scaleb(-places)
     scaled = (Decimal(value) / 1000).quantize(step, ROUND_HALF_UP)
@@ -57,9 +57,9 @@ def _scaled(value: int | None, unit: str, *, places: int) -> str:
 
 
 @register.filter
-def money(amount_minor: int | None, currency: str) -> str:
+def money(amount_minor: int | str | None, currency: str) -> str:
     """`12.34 EUR`, from minor units."""
-    if amount_minor in (None, ""):
+    if amount_minor is None or amount_minor == "":
         return _NOTHING
     major = to_major(int(amount_minor), currency)
     places = max(0, -int(major.as_tuple().exponent))
@@ -183,4 +183,4 @@ def line_words(line: dict[str, Any]) -> str:
         "FLAT": _("Fixed fee"),
         "RESERVATION": _("Reservation"),
     }
-    return words.get(line["dimension"], line["dimension"])
+    return words.get(line["dimension"], str(line["dimension"]))

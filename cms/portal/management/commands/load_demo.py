@@ -24,6 +24,7 @@ from stations.choices import SecurityProfile
 from stations.models import ChargingStation, Location
 from stations.services.locations import create_location
 from stations.services.stations import EVSEPlan, create_station
+from stations.simulator.curve import Current
 from stations.simulator.fleet import DEMO_TAGS, demo_members
 from stations.simulator.outlet import OutletSpec
 
@@ -155,7 +156,7 @@ def load_operator() -> Operator:
     operator, _ = Operator.objects.get_or_create(
         slug=SLUG,
         defaults={
-            "name": "Demo operator",
+            "name": "Demo charging network",
             "country": "DE",
             "currency": "EUR",
             "time_zone": "Europe/Berlin",
@@ -193,7 +194,7 @@ def load_stations(operator: Operator, count: int) -> None:
 
 
 def _evse(evse_id: int, spec: OutletSpec) -> EVSEPlan:
-    is_dc = spec.current == "DC"
+    is_dc = spec.current is Current.DC
     return {
         "evse_id": evse_id,
         "connectors": [
