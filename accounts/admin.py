@@ -83,19 +83,19 @@ class UserAdmin(DjangoUserAdmin):
     search_fields = ("email", "name")
     ordering = ("email",)
     readonly_fields = ("last_login", "joined_at")
-    inlines = (MembershipInline,)
-    fieldsets: ClassVar = (
+    inlines = [MembershipInline]
+    fieldsets = (
         (None, {"fields": ("email", "password")}),
         ("Person", {"fields": ("name", "language")}),
         ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
         ("Times", {"fields": ("last_login", "joined_at")}),
     )
-    add_fieldsets: ClassVar = (
+    add_fieldsets = (
         (None, {"fields": ("email", "usable_password", "password1", "password2")}),
     )
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
-        return self.inlines if obj else []
+        return list(self.inlines) if obj else []
 
 
 @admin.register(Operator)
