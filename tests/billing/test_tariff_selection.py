@@ -163,6 +163,15 @@ def test_a_tariff_applies_to_sessions_older_than_its_row(
     assert chosen(station, at=hours_ago(24 * 30)) == newest
 
 
+def test_the_narrower_wins_also_where_only_the_wider_was_in_force(
+    operator: Operator, station: ChargingStation
+) -> None:
+    assign(make_tariff(operator), created_at=hours_ago(10))
+    narrow = make_tariff(operator)
+    assign(narrow, station=station)
+    assert chosen(station, at=hours_ago(5)) == narrow
+
+
 def test_a_removed_assignment_reaches_nothing_older_than_itself(
     operator: Operator, station: ChargingStation
 ) -> None:

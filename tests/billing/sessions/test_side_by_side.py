@@ -12,12 +12,13 @@ from django.db import connection, transaction
 from accounts.services.actors import Actor
 from billing.choices import SessionStatus
 from billing.exceptions import NotReleasable
-from billing.models import CDR, ChargingSession
+from billing.models import CDR, ChargingSession, Tariff, TariffVersion
 from billing.sessions.cdrs import next_number
 from billing.sessions.services import add_review_reasons, release_session, settle_session
+from billing.tariffs.services import change_tariff
 from stations.choices import ReviewReason
 from stations.models import ChargingStation, Transaction
-from tests.billing.factories import make_ended, tell
+from tests.billing.factories import component, make_ended, tell
 
 WORKERS = 6
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -85,6 +86,22 @@ def test_a_review_reason_opens_once(committed_station: ChargingStation) -> None:
     )
     reasons = Transaction.objects.get(pk=tx.pk).review_reasons
     assert sorted(reasons) == [ReviewReason.NO_STOP, ReviewReason.NO_TARIFF]
+
+
+def test_changes_of_a_tariff_come_one_after_the_other(committed_station: ChargingStation) -> None:
+    operator = committed_station.operator
+    tariff = Tariff.objects.get(operator=operator)
+
+    def change(price: str) -> Tariff:
+        elements = [{"price_components": [component("ENERGY", price)]}]
+        return change_tariff(
+            actor=Actor.system(operator), tariff=tariff, data={"elements": elements}
+        )
+
+    results = side_by_side(*[lambda n=n: change(f"0.5{n}") for n in range(WORKERS)])
+    assert [type(result) for result in results] == [Tariff] * WORKERS
+    versions = TariffVersion.objects.filter(tariff=tariff).values_list("version", flat=True)
+    assert sorted(versions) == list(range(1, WORKERS + 2))
 
 
 def test_two_people_release_a_session_once(committed_station: ChargingStation) -> None:
