@@ -65,9 +65,18 @@ class HandshakeRefusal(models.TextChoices):
     NO_CREDENTIALS = "no_credentials", _("The station sent no credentials.")
     WRONG_CREDENTIALS = "wrong_credentials", _("The password is wrong.")
     WRONG_USER = "wrong_user", _("The user name is not the station's identity.")
-    PROFILE_TOO_LOW = "profile_too_low", _("The connection is less secure than the station's profile.")
-    PROFILE_0_DISABLED = "profile_0_disabled", _("Stations without a password are not allowed here.")
+    PROFILE_TOO_LOW = (
+        "profile_too_low",
+        _("The connection is less secure than the station's profile."),
+    )
+    PROFILE_0_DISABLED = (
+        "profile_0_disabled",
+        _("Stations without a password are not allowed here."),
+    )
     NO_SUBPROTOCOL = "no_subprotocol", _("No OCPP version in common.")
-    CLIENT_CERTIFICATE = "client_certificate", _("The client certificate is missing or not trusted.")
+    CLIENT_CERTIFICATE = (
+        "client_certificate",
+        _("The client certificate is missing or not trusted."),
+    )
     RATE_LIMITED = "rate_limited", _("Too many failed attempts from this address.")
     UNAVAILABLE = "unavailable", _("The database could not be reached.")

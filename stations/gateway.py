@@ -61,6 +61,7 @@ class Gateway:
     def __init__(self) -> None:
         self.id = uuid4()
         self.links: dict[int, Link] = {}
+        self._by_identity: dict[str, Link] = {}
         self.draining = False
         self._conninfo = settings.DATABASE_URL
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
@@ -130,6 +131,7 @@ class Gateway:
             link.close("superseded")
             return
         self.links[link.station_id] = link
+        self._by_identity[link.identity] = link
         if older is not None:
             older.close("superseded")
 
@@ -137,6 +139,7 @@ class Gateway:
         """Forget a socket, unless a newer one took its place."""
         if self.links.get(link.station_id) is link:
             del self.links[link.station_id]
+            self._by_identity.pop(link.identity, None)
 
     # --- database ---------------------------------------------------------------------------
 
@@ -209,10 +212,9 @@ class Gateway:
                 link.close("superseded")
         else:
             identity = self.cache.forget(payload)
-            if identity is not None:
-                for link in list(self.links.values()):
-                    if link.identity == identity:
-                        link.station_changed()
+            link = self._by_identity.get(identity) if identity is not None else None
+            if link is not None:
+                link.station_changed()
 
     def _wake_all(self) -> None:
         for link in list(self.links.values()):

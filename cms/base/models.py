@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 class OutboxItem(models.Model):
     """A side effect that must follow a fact: written in the fact's own transaction, worked off later.
 
-    Delivered at least once and in the order of `id` within a `key`; handlers are idempotent.
+    Delivered at least once and about in order; handlers are idempotent and mind no order.
     """
 
     topic = models.CharField(max_length=64)

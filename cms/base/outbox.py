@@ -21,7 +21,6 @@ Handler = Callable[[str, Mapping[str, Any]], None]
 _handlers: dict[str, list[Handler]] = {}
 
 MAX_BACKOFF_S = 3600
-WAKE_CHANNEL = "magetsi_outbox"
 
 
 def handler(topic: str) -> Callable[[Handler], Handler]:

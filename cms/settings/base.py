@@ -126,6 +126,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5, "queue": "urgent"},
     },
+    "clean_up": {
+        "task": "cms.base.tasks.clean_up",
+        "schedule": 3600.0,
+        "options": {"queue": "slow"},
+    },
     "partitions": {
         "task": "stations.tasks.maintain_partitions",
         "schedule": 3600.0,
@@ -192,7 +197,7 @@ OCPP_QUEUE_LIMIT = env_int("OCPP_QUEUE_LIMIT", 256)
 OCPP_MAX_FRAME_BYTES = 1024 * 1024
 OCPP_GATEWAY_LEASE_S = env_int("OCPP_GATEWAY_LEASE_S", 10)
 # Failed handshakes allowed per address and minute before further failures are answered with 429.
-OCPP_FAILED_HANDSHAKES_PER_MINUTE = env_int("OCPP_FAILED_HANDSHAKES_PER_MINUTE", 120)
+OCPP_FAILED_HANDSHAKES_PER_MINUTE = env_int("OCPP_FAILED_HANDSHAKES_PER_MINUTE", 600)
 TRUSTED_PROXIES = env_list("TRUSTED_PROXIES", [])
 TIME_SERIES_RETENTION_MONTHS = env_int("TIME_SERIES_RETENTION_MONTHS", 24)
 

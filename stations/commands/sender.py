@@ -73,6 +73,11 @@ WHERE id = %s
 """  # noqa: S608 - the window is a constant
 SETTLE_ON_NEW = """
 UPDATE stations_chargingstation
+SET password_hash = %s, previous_password_hash = '', previous_password_until = NULL
+WHERE id = %s
+"""
+KEEP_THE_OFFERED = """
+UPDATE stations_chargingstation
 SET password_hash = previous_password_hash, previous_password_hash = '', previous_password_until = NULL
 WHERE id = %s AND previous_password_hash <> ''
 """
@@ -86,13 +91,17 @@ WHERE id = %s AND previous_password_hash <> ''
 class SentCommand:
     """The call that is out: its row, and whether it carries a new key for the station."""
 
-    __slots__ = ("action", "id", "offers_key", "payload")
+    __slots__ = ("action", "id", "offered_hash", "offers_key", "payload")
 
     def __init__(self, id: int, action: str, payload: dict[str, Any]) -> None:
         self.id = id
         self.action = action
         self.payload = payload
         self.offers_key = action == "ChangeConfiguration" and is_secret_key(payload.get("key"))
+        self.offered_hash = ""
+        if self.offers_key:
+            secret = authorization_key_bytes(str(payload.get("value", "")))
+            self.offered_hash = hash_password(secret)
 
 
 class CommandSender:
@@ -150,8 +159,7 @@ class CommandSender:
                 return None
             command = SentCommand(*row)
             if command.offers_key:
-                secret = authorization_key_bytes(str(command.payload.get("value", "")))
-                await connection.execute(OFFER_KEY, [hash_password(secret), socket.station_id])
+                await connection.execute(OFFER_KEY, [command.offered_hash, socket.station_id])
             return command
 
     async def _send(self, command: SentCommand) -> None:
@@ -212,23 +220,26 @@ class CommandSender:
                 async with self._socket.gateway.connection() as connection:
                     await connection.execute(LATE if late else FINISH, parameters)
                     if command.offers_key:
-                        await self._settle_rotation(connection, outcome)
+                        await self._settle_rotation(connection, command, outcome)
                 return
             except (psycopg.OperationalError, PoolTimeout) as error:
                 logger.warning("%s: outcome not written yet: %s", self._socket.identity, error)
                 await asyncio.sleep(RETRY_S)
 
-    async def _settle_rotation(self, connection: Any, outcome: Outcome) -> None:
+    async def _settle_rotation(
+        self, connection: Any, command: SentCommand, outcome: Outcome
+    ) -> None:
         """One key once the answer is known; both while it is not (A01.FR.03, A01.FR.04)."""
         if outcome.status == CommandStatus.ACCEPTED:
-            await connection.execute(SETTLE_ON_NEW, [self._socket.station_id])
+            parameters = [command.offered_hash, self._socket.station_id]
+            await connection.execute(SETTLE_ON_NEW, parameters)
         elif outcome.status != CommandStatus.TIMED_OUT:
             await connection.execute(SETTLE_ON_OLD, [self._socket.station_id])
 
     async def settle_password(self, used_new: bool) -> None:
         """The station came back after a rotation whose answer was lost: what it used is its key."""
         async with self._socket.gateway.connection() as connection:
-            statement = SETTLE_ON_NEW if used_new else SETTLE_ON_OLD
+            statement = KEEP_THE_OFFERED if used_new else SETTLE_ON_OLD
             await connection.execute(statement, [self._socket.station_id])
 
     def _trace_reply(self, reply: ReplyReceived) -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
+from uuid import UUID
 
 from psycopg import AsyncConnection
 
@@ -52,6 +53,8 @@ class Batch:
         self._known_connectors = known_connectors
         self._made_connectors: Connectors = set()
         self._told_before = told_before
+        # The gateways that hold the locked stations' sockets.
+        self._held_by: dict[int, UUID] = {}
         self._by_kind: dict[type, list[tuple[int, Any]]] = defaultdict(list)
         for index, fact in enumerate(facts):
             self._by_kind[type(fact)].append((index, fact))
@@ -102,7 +105,8 @@ class Batch:
         stations |= {fact.station_id for _, fact in self._take(StatusReported) if fact.evse_id == 0}
         if stations:
             self.changed_stations |= stations
-            await connection.execute(sql.LOCK_STATES, [sorted(stations)])
+            held = await _fetch(connection, sql.LOCK_STATES, [sorted(stations)])
+            self._held_by = {row[0]: row[2] for row in held if row[1]}
 
     async def _write_connections(self, connection: AsyncConnection[Any]) -> None:
         opened = self._take(ConnectionOpened)
@@ -113,10 +117,18 @@ class Batch:
                 "station_id gateway_id protocol security_profile remote_address at",
             )
             rows = await _fetch(connection, sql.OPEN_CONNECTIONS, columns)
-            result_of = {row[0]: OpenResult(row[1], row[2]) for row in rows}
+            result_of = {row[0]: OpenResult(row[1], row[2], row[3]) for row in rows}
             for index, fact in opened:
                 self.results[index] = result_of[fact.station_id]
             generations = [result_of[fact.station_id].generation for fact in facts]
+            held_elsewhere = [
+                (fact.station_id, result_of[fact.station_id].generation)
+                for fact in facts
+                if self._held_by.get(fact.station_id, fact.gateway_id) != fact.gateway_id
+            ]
+            if held_elsewhere:
+                fence = [list(column) for column in zip(*held_elsewhere, strict=True)]
+                await connection.execute(sql.FENCE, fence)
             await connection.execute(
                 sql.INSERT_CONNECTIONS, [columns[0], generations, *columns[1:]]
             )

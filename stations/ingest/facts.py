@@ -191,10 +191,11 @@ class ConnectionOpened:
 
 @dataclass(frozen=True, slots=True)
 class OpenResult:
-    """The generation of the new socket and how often the station has booted so far."""
+    """The generation of the new socket, how often the station has booted, whether a command waits for it."""
 
     generation: int
     boot_count: int
+    command_waits: bool
 
 
 @dataclass(frozen=True, slots=True)

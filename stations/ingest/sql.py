@@ -29,7 +29,7 @@ ON CONFLICT DO NOTHING
 """  # noqa: S608 - the columns are a constant
 
 LOCK_STATES = """
-SELECT station_id FROM stations_stationstate WHERE station_id = ANY(%s::bigint[])
+SELECT station_id, connected, gateway_id FROM stations_stationstate WHERE station_id = ANY(%s::bigint[])
 ORDER BY station_id FOR UPDATE
 """
 
@@ -216,9 +216,10 @@ WHERE p.at <= EXCLUDED.at
 """
 
 TOUCH_STATES = """
-UPDATE stations_stationstate s SET last_seen_at = u.at
-FROM unnest(%s::bigint[], %s::timestamptz[]) AS u(station_id, at)
-WHERE s.station_id = u.station_id AND (s.last_seen_at IS NULL OR s.last_seen_at < u.at)
+UPDATE stations_stationstate s
+SET last_seen_at = GREATEST(s.last_seen_at, u.at), repairs = s.repairs + u.repairs
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::integer[]) AS u(station_id, at, repairs)
+WHERE s.station_id = u.station_id
 """
 
 # --- connections -----------------------------------------------------------------------------
@@ -236,7 +237,16 @@ WITH opened AS (
         protocol = EXCLUDED.protocol, connected_at = EXCLUDED.connected_at, last_seen_at = EXCLUDED.last_seen_at
     RETURNING s.station_id, s.generation, s.boot_count
 )
-SELECT station_id, generation, boot_count FROM opened
+SELECT o.station_id, o.generation, o.boot_count, EXISTS (
+    SELECT 1 FROM stations_command q WHERE q.station_id = o.station_id AND q.status = 'queued'
+)
+FROM opened o
+"""
+
+# Another process still holds an older socket of these stations.
+FENCE = """
+SELECT pg_notify('magetsi_fence', u.station_id || ':' || u.generation)
+FROM unnest(%s::bigint[], %s::bigint[]) AS u(station_id, generation)
 """
 
 INSERT_CONNECTIONS = """

@@ -18,7 +18,7 @@ When the database refuses:
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -79,6 +79,7 @@ class Writer:
         self._waiting: deque[Entry] = deque()
         self._traces: deque[MessageSeen] = deque(maxlen=MAX_WAITING_TRACES)
         self._seen: dict[int, datetime] = {}
+        self._repairs: Counter[int] = Counter()
         self._touched_at = 0.0
         self._known_connectors: Connectors = set()
         self._wake = asyncio.Event()
@@ -124,6 +125,10 @@ class Writer:
     def saw(self, station_id: int, at: datetime) -> None:
         """A frame came from this station; written at most every few seconds."""
         self._seen[station_id] = at
+
+    def repaired(self, station_id: int, times: int) -> None:
+        """Something in a station's message had to be put right or left out; counted with `saw`."""
+        self._repairs[station_id] += times
 
     # --- the loop ---------------------------------------------------------------------------
 
@@ -272,15 +277,18 @@ class Writer:
             return
         self._touched_at = now
         seen, self._seen = self._seen, {}
+        repairs, self._repairs = self._repairs, Counter()
         stations = sorted(seen)
+        columns = [stations, [seen[s] for s in stations], [repairs[s] for s in stations]]
         try:
             connection = await self._usable_connection()
             async with connection.transaction():
                 await connection.execute(sql.LOCK_STATES, [stations])
-                await connection.execute(sql.TOUCH_STATES, [stations, [seen[s] for s in stations]])
+                await connection.execute(sql.TOUCH_STATES, columns)
         except psycopg.Error as error:
             logger.warning("last-seen times not written this time: %s", error)
             self._seen = seen | self._seen
+            self._repairs += repairs
             if not isinstance(error, psycopg.errors.LockNotAvailable):
                 await self._drop_connection()
 

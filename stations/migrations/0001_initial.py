@@ -485,7 +485,7 @@ class Migration(migrations.Migration):
                 ("error_code", models.CharField(db_default="", max_length=50)),
                 ("status_info", models.CharField(db_default="", max_length=255)),
                 ("status_at", models.DateTimeField(null=True)),
-                ("clock_offset_s", models.IntegerField(null=True)),
+                ("repairs", models.BigIntegerField(db_default=0)),
             ],
             options={
                 "indexes": [

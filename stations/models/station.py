@@ -121,8 +121,8 @@ class StationState(models.Model):
     error_code = models.CharField(max_length=50, db_default="")
     status_info = models.CharField(max_length=255, db_default="")
     status_at = models.DateTimeField(null=True)
-    # Device clock minus ours at the last plausible timestamp, seconds.
-    clock_offset_s = models.IntegerField(null=True)
+    # How often something in its messages had to be put right or left out.
+    repairs = models.BigIntegerField(db_default=0)
 
     class Meta:
         indexes: ClassVar = [

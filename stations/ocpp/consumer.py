@@ -160,7 +160,8 @@ class StationSocket:
             self.gateway.register(self)
             if accepted.used_previous_password or accepted.station.previous_password_hash:
                 self.spawn(self.commands.settle_password(accepted.used_previous_password))
-            self.wake()
+            if opened.command_waits:
+                self.wake()
             await self._read(receive)
         finally:
             self._open = False
@@ -290,12 +291,15 @@ class StationSocket:
             handler = self._routes.get(call.action)
             if handler is None:
                 raise CallRefused(ErrorCode.NOT_SUPPORTED, f"{call.action} is not served here.")
+            context.repairs += checked.repairs
             result = await self._handle(handler, context, checked.payload)
         except CallRefused as refusal:
             context.trace_unless_recorded()
             await self._refuse(call, refusal)
             return
         context.trace_unless_recorded()
+        if context.repairs:
+            self.gateway.writer.repaired(self.station_id, context.repairs)
         for text in self.protocol.answer(call, result):
             await self._send_text(text)
         self._trace_reply(call, "result", text)

@@ -22,4 +22,5 @@ def sweep_presence() -> int:
     """Mark the stations of gateways whose lease lapsed as disconnected; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(_SWEEP)
-        return cursor.rowcount
+        ended: int = cursor.rowcount
+    return ended
