@@ -37,7 +37,7 @@ conformance faults fuzz: $(INSTALLED) ## The long runs
 	@$(PYTEST) -m $@ $(ARGS) || [ $$? -eq 5 ] # 5: there are no tests of this kind
 
 bench: $(INSTALLED) ## The benchmarks, with a table at the end
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 check: $(INSTALLED) ## Lint, types, import contracts, migrations, templates, API schema
 	$(BIN)/ruff check .

@@ -30,7 +30,9 @@ def test_database_url() -> str:
     parts = urlsplit(settings.DATABASE_URL)
     name = connection.settings_dict["NAME"]
     if not name.startswith("test_"):
-        raise RuntimeError("pytest-django made no test database; does the test carry the django_db mark?")
+        raise RuntimeError(
+            "pytest-django made no test database; does the test carry the django_db mark?"
+        )
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 
@@ -79,11 +81,12 @@ class ServerProcess:
                 "--log-level=warning",
             ]
         environment = os.environ | {
-            "DATABASE_URL": test_database_url(),
             "DJANGO_SETTINGS_MODULE": "cms.settings.test",
             "PYTHONWARNINGS": "default",
             **self._env,
         }
+        if "DATABASE_URL" not in self._env:
+            environment["DATABASE_URL"] = test_database_url()
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, *arguments], env=environment
         )
