@@ -17,8 +17,10 @@ import psycopg
 from channels.layers import get_channel_layer
 from django.conf import settings
 from psycopg import AsyncConnection
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from cms.base.json import loads
 from stations.ingest import cache, sql
 from stations.ingest.cache import Cache
 from stations.ingest.writer import Writer
@@ -55,6 +57,10 @@ class Link(Protocol):
         """End the socket."""
 
 
+async def _read_json_exactly(connection: AsyncConnection[Any]) -> None:
+    set_json_loads(loads, connection)
+
+
 class Gateway:
     """Holds the sockets of this process. One a process and event loop."""
 
@@ -71,6 +77,7 @@ class Gateway:
             timeout=5,
             open=False,
             kwargs={"autocommit": True},
+            configure=_read_json_exactly,
             check=AsyncConnectionPool.check_connection,
         )
         self.cache = Cache(self._fetch_one)

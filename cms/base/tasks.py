@@ -6,10 +6,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from cms.base import outbox
-from cms.base.models import IdempotentAnswer, OutboxItem
+from cms.base.models import OutboxItem
+from cms.base.rest.idempotency import forget_old_answers
 
 KEEP_DONE = timedelta(days=7)
-KEEP_ANSWERS = timedelta(days=2)
 
 
 @shared_task(name="cms.base.tasks.work_outbox")
@@ -21,6 +21,5 @@ def work_outbox() -> int:
 @shared_task(name="cms.base.tasks.clean_up")
 def clean_up() -> None:
     """Drop outbox rows long done and answers whose retries are long over. Idempotent."""
-    now = timezone.now()
-    OutboxItem.objects.filter(done_at__lt=now - KEEP_DONE).delete()
-    IdempotentAnswer.objects.filter(created_at__lt=now - KEEP_ANSWERS).delete()
+    OutboxItem.objects.filter(done_at__lt=timezone.now() - KEEP_DONE).delete()
+    forget_old_answers()

@@ -183,6 +183,14 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "CommandStatusEnum": "stations.choices.CommandStatus.values",
+        "HandshakeRefusalEnum": "stations.choices.HandshakeRefusal.values",
+        "IdTokenStatusEnum": "accounts.api.serializers.TOKEN_STATUSES",
+        "IdTokenTypeEnum": "accounts.choices.IdTokenType.values",
+        "SessionStatusEnum": "billing.choices.SessionStatus.values",
+        "TransactionStatusEnum": "stations.choices.TransactionStatus.values",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
 }

@@ -8,6 +8,8 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
+import cms.base.json
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -508,7 +510,7 @@ class Migration(migrations.Migration):
                 ),
                 ("protocol", models.CharField(max_length=10)),
                 ("action", models.CharField(max_length=64)),
-                ("payload", models.JSONField(default=dict)),
+                ("payload", cms.base.json.ExactJSONField(default=dict)),
                 (
                     "status",
                     models.CharField(
@@ -525,8 +527,8 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("response", models.JSONField(null=True)),
-                ("error", models.JSONField(null=True)),
+                ("response", cms.base.json.ExactJSONField(null=True)),
+                ("error", cms.base.json.ExactJSONField(null=True)),
                 (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),

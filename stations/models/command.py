@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from cms.base.json import ExactJSONField
 from stations.choices import CommandStatus
 from stations.models.station import ChargingStation
 
@@ -22,10 +23,10 @@ class Command(models.Model):
     station = models.ForeignKey(ChargingStation, on_delete=models.CASCADE, related_name="commands")
     protocol = models.CharField(max_length=10)
     action = models.CharField(max_length=64)
-    payload = models.JSONField(default=dict)
+    payload = ExactJSONField(default=dict)
     status = models.CharField(max_length=10, choices=CommandStatus, default=CommandStatus.QUEUED)
-    response = models.JSONField(null=True)
-    error = models.JSONField(null=True)
+    response = ExactJSONField(null=True)
+    error = ExactJSONField(null=True)
     created_by = models.ForeignKey(
         "accounts.User", on_delete=models.SET_NULL, null=True, related_name="+"
     )
