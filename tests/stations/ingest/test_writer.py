@@ -270,9 +270,7 @@ async def test_a_lost_connection_is_made_again_and_nothing_is_acknowledged_meanw
 
     def kill_writers() -> None:
         with psycopg.connect(test_database_url(), autocommit=True) as admin:
-            admin.execute(
-                "SELECT pg_terminate_backend(%s)", [writer._connection.info.backend_pid]
-            )
+            admin.execute("SELECT pg_terminate_backend(%s)", [writer._connection.info.backend_pid])
 
     await in_db(kill_writers)
     [started] = await writer.record(start_of(station))
