@@ -302,7 +302,7 @@ class WebSocket(WebSocketProtocol):
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's `receive`: the next event, in order."""
-        event = await self.application_queue.get()
+        event: dict[str, Any] = await self.application_queue.get()
         if self._not_reading and self.application_queue.qsize() <= _QUEUE_LOW:
             self._resume_reading(_APPLICATION_BUSY)
         return event
