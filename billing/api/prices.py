@@ -9,10 +9,11 @@ from cms.base.rest.fields import Choice, Moment
 from cms.base.rest.serializers import StrictSerializer
 
 
-def exact() -> "serializers.DecimalField":
-    """A JSON number, read and written exactly."""
+def exact(**options: Any) -> serializers.DecimalField:
+    """A JSON number, read and written exactly; shown only, unless told."""
+    options = options or {"read_only": True}
     return serializers.DecimalField(
-        max_digits=None, decimal_places=None, coerce_to_string=False, read_only=True
+        max_digits=None, decimal_places=None, coerce_to_string=False, **options
     )
 
 

@@ -36,9 +36,9 @@ class PriceComponentSerializer(StrictSerializer):
     """OCPI PriceComponent: major units per kWh, hour or session, net of VAT."""
 
     type = Choice([d.value for d in Dimension])
-    price = exact()
-    vat = exact()
-    step_size = Whole()
+    price = exact(required=True)
+    vat = exact(required=False)
+    step_size = Whole(min_value=0, required=False)
 
 
 class RestrictionsSerializer(StrictSerializer):
@@ -48,12 +48,12 @@ class RestrictionsSerializer(StrictSerializer):
     end_time = Text(required=False)
     start_date = Text(required=False)
     end_date = Text(required=False)
-    min_kwh = exact()
-    max_kwh = exact()
-    min_current = exact()
-    max_current = exact()
-    min_power = exact()
-    max_power = exact()
+    min_kwh = exact(required=False)
+    max_kwh = exact(required=False)
+    min_current = exact(required=False)
+    max_current = exact(required=False)
+    min_power = exact(required=False)
+    max_power = exact(required=False)
     min_duration = Whole(required=False)
     max_duration = Whole(required=False)
     day_of_week = serializers.ListField(child=Choice([d.value for d in DayOfWeek]), required=False)
@@ -70,8 +70,8 @@ class TariffElementSerializer(StrictSerializer):
 class PriceBoundSerializer(StrictSerializer):
     """OCPI Price: `excl_vat` bounds the net, `incl_vat` the gross."""
 
-    excl_vat = exact()
-    incl_vat = exact()
+    excl_vat = exact(required=False)
+    incl_vat = exact(required=False)
 
 
 class ExtensionSerializer(StrictSerializer):
@@ -79,7 +79,7 @@ class ExtensionSerializer(StrictSerializer):
 
     name = Text(required=False)
     idle_grace_s = Whole(required=False)
-    idle_cap = exact()
+    idle_cap = exact(required=False)
     country = Text(required=False)
 
 

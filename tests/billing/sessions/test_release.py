@@ -1,8 +1,10 @@
 """A person lets a session in review go on to its price."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.choices import Role
@@ -11,8 +13,10 @@ from accounts.services.actors import Actor
 from billing.choices import SessionStatus
 from billing.exceptions import NoTariff, NotReleasable
 from billing.models import CDR, ChargingSession
-from billing.sessions.services import release_session, settle_session
-from cms.base.errors import Invalid, NotAllowed
+from billing.sessions import services
+from billing.sessions.cdrs import issue_cdr
+from billing.sessions.services import add_review_reasons, release_session, settle_session
+from cms.base.errors import Conflict, Invalid, NotAllowed
 from stations.choices import ReviewReason
 from stations.models import ChargingStation, Transaction
 from tests.billing.factories import assign, make_ended, make_reading, make_tariff, tell
@@ -98,6 +102,23 @@ def test_still_needs_a_tariff(operator: Operator) -> None:
         release(session)
     assert not CDR.objects.filter(session=session).exists()
     assign(make_tariff(operator))
+    assert release(session).gross_minor == 480
+
+
+def test_a_reason_that_comes_meanwhile_is_not_swept_away(
+    station: ChargingStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = in_review(make_ended(station, review_reasons=["estimated"]))
+
+    def issue_while_the_station_speaks(**fields: Any) -> CDR:
+        add_review_reasons(session.transaction_id, [ReviewReason.CONFLICTING_STOP])
+        return issue_cdr(**fields)
+
+    monkeypatch.setattr(services, "issue_cdr", issue_while_the_station_speaks)
+    with pytest.raises(Conflict), transaction.atomic():
+        release(session)
+    monkeypatch.undo()
+    assert not CDR.objects.filter(session=session).exists()
     assert release(session).gross_minor == 480
 
 
