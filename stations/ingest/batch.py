@@ -302,13 +302,13 @@ class Batch:
             return
         named = await self._name_ends(connection, ends)
         keys = _columns((fact for _, fact in named), "station_id ocpp_transaction_id")
-        rows = {(row[0], row[1]): row for row in await _fetch(connection, sql.FIND_ENDS, keys)}
+        known = {(row[0], row[1]): row for row in await _fetch(connection, sql.FIND_ENDS, keys)}
         updates: list[list[Any]] = []
         topics: list[tuple[str, int]] = []
         reviews: list[tuple[int, str]] = []
         orphans: list[TransactionEnded] = []
         for index, end in named:
-            row = rows.get((end.station_id, end.ocpp_transaction_id))
+            row = known.get((end.station_id, end.ocpp_transaction_id))
             if row is None:
                 orphans.append(end)
                 self.results[index] = EndResult(None, EndOutcome.ORPHAN)
@@ -329,18 +329,20 @@ class Batch:
                 sql.ADD_REVIEW_REASONS, [list(c) for c in zip(*reviews, strict=True)]
             )
             topics += [("transaction.corrected", transaction_id) for transaction_id, _ in reviews]
-        if topics:
-            await connection.execute(
-                sql.INSERT_OUTBOX, [list(c) for c in zip(*topics, strict=True)]
-            )
         if orphans:
-            await connection.execute(
+            rows = await _fetch(
+                connection,
                 sql.INSERT_ORPHANS,
                 _columns(
                     orphans,
                     "operator_id station_id ocpp_transaction_id end_key device_at received_at ended_at"
                     " meter_stop_wh reason id_token_uid",
                 ),
+            )
+            topics += [("transaction.ended", row[0]) for row in rows]
+        if topics:
+            await connection.execute(
+                sql.INSERT_OUTBOX, [list(c) for c in zip(*topics, strict=True)]
             )
 
     async def _name_ends(

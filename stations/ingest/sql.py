@@ -138,6 +138,7 @@ FROM unnest(
 ) AS u(operator_id, station_id, ocpp_transaction_id, end_key, device_at, received_at, ended_at, meter_stop_wh,
        reason, id_token_uid)
 ON CONFLICT (station_id, start_key) DO NOTHING
+RETURNING id
 """
 
 ADD_REVIEW_REASONS = """

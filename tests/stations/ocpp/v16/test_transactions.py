@@ -197,6 +197,10 @@ async def test_stop_of_an_unknown_transaction_is_kept_apart(tenant, connect, tra
     assert tx.orphan
     assert tx.review_reasons == ["unknown_transaction"]
     assert tx.ocpp_transaction_id == str(transaction_id)
+    topics = await in_db(
+        lambda: list(OutboxItem.objects.filter(key=str(tx.pk)).values_list("topic", flat=True))
+    )
+    assert topics == ["transaction.ended"]
 
 
 async def test_stop_without_a_usable_id_ends_the_only_open_transaction(tenant, connect):
