@@ -1,0 +1,144 @@
+"""Every page of the portal, asked by everybody."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+from accounts.choices import Role
+from accounts.models import Membership
+from cms.portal.urls import urlpatterns
+from tests.cms.portal.conftest import World
+from tests.factories import make_membership, make_operator, make_user
+
+ROOMS = ["/operator/", "/operator/sessions/"]
+
+
+def test_the_team_sees_every_page(world: World, owner: Client) -> None:
+    for path in [*ROOMS, *world.paths]:
+        response = owner.get(path)
+        assert response.status_code == 200, path
+        assert "no-store" in response.headers["Cache-Control"], path
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'self'"), path
+
+
+def test_a_stranger_is_sent_to_the_door(world: World) -> None:
+    for path in [*ROOMS, *world.paths]:
+        response = Client().get(path)
+        assert response.status_code == 302, path
+        assert response.headers["Location"].startswith("/login/?next="), path
+
+
+def test_another_operators_things_do_not_exist(
+    world: World, client_as: Callable[..., Client]
+) -> None:
+    foreign = client_as(make_operator(), Role.OWNER)
+    for path in world.paths:
+        assert foreign.get(path).status_code == 404, path
+        assert foreign.post(path, {"reason": "x"}).status_code in (404, 405), path
+    for path in (
+        f"/operator/handshakes/{world.failure.pk}/{verb}/" for verb in ("mend", "dismiss")
+    ):
+        assert foreign.post(path).status_code == 404, path
+    for path in ROOMS:
+        page = foreign.get(path)
+        assert world.station.identity not in page.content.decode(), path
+
+
+def test_a_driver_reads_that_there_is_no_team_yet(world: World, driver_client: Client) -> None:
+    for path in [*ROOMS, *world.paths]:
+        response = driver_client.get(path)
+        assert response.status_code == 403, path
+        assert "No operator team yet" in response.content.decode(), path
+
+
+def test_a_viewer_reads_but_may_ask_nothing_of_a_station(world: World, viewer: Client) -> None:
+    for path in [*ROOMS, *world.paths]:
+        expected = 403 if "/ask/" in path else 200
+        assert viewer.get(path).status_code == expected, path
+
+
+def test_ids_that_can_be_nobodys_are_not_found(world: World, owner: Client) -> None:
+    for path in (
+        "/operator/sessions/0/",
+        "/operator/sessions/99999999999999999999/",
+        "/operator/sessions/x/",
+        "/operator/handshakes/-1/",
+        "/operator/unknown-id-tokens/nothing/",
+        "/operator/stations/NOBODY/",
+        f"/operator/stations/{world.station.identity}/ask/explode/",
+    ):
+        assert owner.get(path).status_code == 404, path
+
+
+def test_odd_query_parameters_show_a_page(world: World, owner: Client) -> None:
+    for path in (
+        "/operator/?show=nonsense&after=%00%27",
+        "/operator/sessions/?status=x&station=%00&before=%00",
+        "/operator/sessions/?before=99999999999999999999",
+    ):
+        assert owner.get(path).status_code == 200, path
+
+
+def test_every_address_of_the_portal_is_walked(world: World, owner: Client) -> None:
+    """A page that is added to the URL configuration has to be added to this file."""
+    resolver = get_resolver()
+    walked = {resolver.resolve(path.split("?")[0]).url_name for path in [*ROOMS, *world.paths]}
+    by_post_only = {"switch-operator", "mend-handshake", "dismiss-handshake"}
+    without_team = {"home", "login", "logout"}
+    assert {pattern.name for pattern in urlpatterns} == walked | by_post_only | without_team
+    for path in (
+        "/operator/switch/",
+        f"/operator/handshakes/{world.failure.pk}/mend/",
+        f"/operator/handshakes/{world.failure.pk}/dismiss/",
+    ):
+        assert owner.get(path).status_code == 405
+
+
+@pytest.mark.django_db
+def test_signing_in_leads_to_the_overview_and_out_to_the_door() -> None:
+    membership = make_membership()
+    client = Client()
+    response = client.post(
+        "/login/", {"username": membership.user.email.upper(), "password": "let-me-in-9"}
+    )
+    assert response.headers["Location"] == "/operator/"
+    assert client.get("/").headers["Location"] == "/operator/"
+    assert client.get("/login/").status_code == 302
+    assert client.post("/logout/").headers["Location"] == "/login/"
+    assert client.get("/operator/").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_wrong_password_is_refused_without_saying_which_half_was_wrong() -> None:
+    user = make_user()
+    pages = [
+        Client().post("/login/", {"username": name, "password": "wrong-password"})
+        for name in (user.email, "nobody@example.org")
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        assert "do not belong together" in page.content.decode()
+
+
+def test_a_member_of_two_teams_switches_between_them(world: World) -> None:
+    other = make_operator()
+    user = make_membership(world.operator, Role.VIEWER).user
+    Membership.objects.create(operator=other, user=user, role=Role.OWNER)
+    client = Client()
+    client.force_login(user)
+    own_page = f"/operator/stations/{world.station.identity}/"
+
+    client.post("/operator/switch/", {"operator": other.slug})
+    assert client.get(own_page).status_code == 404
+    client.post("/operator/switch/", {"operator": world.operator.slug})
+    assert client.get(own_page).status_code == 200
+
+    client.post("/operator/switch/", {"operator": make_operator().slug})
+    assert client.get(own_page).status_code == 200
+
+
+def test_switching_never_leads_to_another_site(world: World, owner: Client) -> None:
+    response = owner.post("/operator/switch/", {"next": "https://elsewhere.example/"})
+    assert response.headers["Location"] == "/operator/"
