@@ -1,7 +1,7 @@
 """The one ASGI application: pages and API over HTTP, stations and live pages over websocket.
 
 The gateway, which holds the stations' sockets, lives from lifespan startup to shutdown; without lifespan (plain
-daphne) pages are served and stations are refused with 503.
+daphne) pages are served and stations are refused.
 """
 
 import os

@@ -97,7 +97,7 @@ ADVICE: dict[str, str | Promise] = {
         "speaks 1.6 and names no version at all, let us assume it."
     ),
     HandshakeRefusal.CLIENT_CERTIFICATE: _(
-        "Install a certificate in the station whose common name is its identity."
+        "Client certificates are not accepted yet. Set the station to security profile 2."
     ),
     HandshakeRefusal.RATE_LIMITED: _(
         "Too many wrong attempts came from this address. Mend the cause and wait a minute."

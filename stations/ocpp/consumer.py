@@ -45,6 +45,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 ROUTES: Mapping[Version, Mapping[str, Handler]] = {Version.V16: ROUTES_16}
 WATCHDOG_TIMEOUTS = 3
+RETRY_S = 0.5
 # Close codes of our own (RFC 6455 §7.4.2).
 CLOSE_CODES = {"superseded": 4001, "server_stopping": 1001, "deaf": 4002, "station_removed": 4004}
 
@@ -133,7 +134,10 @@ class StationSocket:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._close_reason = ""
+        # From the accepted handshake to the last reply.
         self._open = False
+        # Nothing comes from the station any more; replies to what came before may still reach it.
+        self._ended = False
 
     # --- life -------------------------------------------------------------------------------
 
@@ -155,24 +159,31 @@ class StationSocket:
         self.memory.boot_count = opened.boot_count
         worker = asyncio.create_task(self._work())
         try:
+            if accepted.used_previous_password or accepted.station.previous_password_hash:
+                await self.commands.settle_password(accepted.used_previous_password)
             await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
             self._open = True
             self.gateway.register(self)
-            if accepted.used_previous_password or accepted.station.previous_password_hash:
-                self.spawn(self.commands.settle_password(accepted.used_previous_password))
             if opened.command_waits:
                 self.wake()
             await self._read(receive)
         finally:
-            self._open = False
+            self._ended = True
             self.gateway.unregister(self)
             await self._finish(worker)
 
     async def _finish(self, worker: asyncio.Task[None]) -> None:
-        """Let facts that are being written be written; then say that the socket is gone."""
-        await self._calls.put(_END)
+        """Let what was received be written and answered; then say that the socket is gone.
+
+        A server that stops hears no further message but carries replies until this returns.
+        """
+        if self._calls.empty():
+            self._calls.put_nowait(_END)
         with contextlib.suppress(asyncio.CancelledError):
             await worker
+        self._open = False
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.commands.settled()
         for task in list(self._tasks):
             task.cancel()
         await self.commands.connection_closed(self.protocol.close())
@@ -205,10 +216,14 @@ class StationSocket:
 
     # --- the gateway's side -----------------------------------------------------------------
 
+    @property
+    def takes_commands(self) -> bool:
+        """Whether the answer to a command could still arrive."""
+        return self._open and not self._ended
+
     def wake(self) -> None:
         """A command may be waiting for this station."""
-        if self._open:
-            self.commands.wake()
+        self.commands.wake()
 
     def tick(self, now: float) -> None:
         """Let calls expire; after several in a row the station is taken for deaf and its socket recycled."""
@@ -216,7 +231,7 @@ class StationSocket:
             return
         for event in self.protocol.tick(now):
             if isinstance(event, protocol.CallExpired):
-                self.spawn(self.commands.expired(event))
+                self.commands.expired(event)
         if self.protocol.timeouts_in_a_row >= WATCHDOG_TIMEOUTS:
             self.close("deaf")
 
@@ -256,7 +271,7 @@ class StationSocket:
         elif isinstance(event, protocol.SendFrame):
             await self._send_text(event.text)
         elif isinstance(event, protocol.ReplyReceived):
-            await self.commands.replied(event, received_at)
+            self.commands.replied(event)
         elif isinstance(event, protocol.CloseConnection):
             await self._send_safely({"type": "websocket.close", "code": event.code})
         elif isinstance(event, protocol.FrameBroken):
@@ -265,7 +280,7 @@ class StationSocket:
     # --- worker -----------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        while True:
+        while not (self._ended and self._calls.empty()):
             call, received_at = await self._calls.get()
             if call is _END[0]:
                 return
@@ -284,7 +299,7 @@ class StationSocket:
         context = CallContext(self.gateway, self.memory, call, received_at)
         try:
             if isinstance(checked, Violation):
-                raise CallRefused(checked.error, checked.message, {"field": checked.path})
+                raise checked.as_refusal()
             registered = self.memory.registration == RegistrationStatus.ACCEPTED
             if not registered and call.action != "BootNotification":
                 raise CallRefused(ErrorCode.SECURITY_ERROR, "The station is not accepted yet.")
@@ -297,6 +312,10 @@ class StationSocket:
             context.trace_unless_recorded()
             await self._refuse(call, refusal)
             return
+        except psycopg.OperationalError as error:
+            # Nothing was promised; the station tells it again.
+            logger.warning("%s: %s was not answered: %s", self.identity, call.action, error)
+            return
         context.trace_unless_recorded()
         if context.repairs:
             self.gateway.writer.repaired(self.station_id, context.repairs)
@@ -304,15 +323,29 @@ class StationSocket:
             await self._send_text(text)
         self._trace_reply(call, "result", text)
 
-    @staticmethod
     async def _handle(
-        handler: Handler, context: CallContext, payload: dict[str, Any]
+        self, handler: Handler, context: CallContext, payload: dict[str, Any]
     ) -> dict[str, Any]:
-        try:
-            return await handler(context, payload)
-        except FactQuarantined:
-            # Kept raw; the station must not send it for ever.
-            return {}
+        """The handler's result, however long the database is away.
+
+        Silence makes a station keep what it has to tell; after a few errors it throws it away (OCPP 1.6 §3.7.1,
+        TransactionMessageAttempts). Raises psycopg.OperationalError when the socket ends meanwhile.
+        """
+        repairs = context.repairs
+        while True:
+            try:
+                return await handler(context, payload)
+            except FactQuarantined:
+                # Kept raw; the station must not send it for ever.
+                return {}
+            except psycopg.OperationalError as error:
+                if self._ended:
+                    raise
+                logger.warning(
+                    "%s: %s waits for the database: %s", self.identity, context.call.action, error
+                )
+            await asyncio.sleep(RETRY_S)
+            context.repairs = repairs
 
     async def _refuse(self, call: Call, refusal: CallRefused) -> None:
         text = ""

@@ -11,7 +11,7 @@ from stations.gateway import Gateway
 from stations.ingest import sql
 from stations.ingest.cache import KnownStation
 from stations.ingest.facts import Fact, MessageSeen, Result, UnknownTokenSeen
-from stations.ocpp.framing import Call
+from stations.ocpp.framing import STRAY, Call
 
 MAX_KNOWN_TRANSACTIONS = 32
 _HEAD = re.compile(r'\s*\[\s*2\s*,\s*"(?:[^"\\]|\\.)*"\s*,\s*"(?:[^"\\]|\\.)*"\s*,\s*')
@@ -29,11 +29,12 @@ def is_storable(text: str) -> bool:
 
 
 def payload_text(call: Call) -> str:
-    """The payload of a call as it was written."""
-    head = _HEAD.match(call.text)
+    """The payload of a call as it was written, without what stood around the frame."""
+    text = call.text.strip(STRAY)
+    head = _HEAD.match(text)
     if head is None:
         return "{}"
-    return call.text[head.end() :].rstrip().removesuffix("]").rstrip()
+    return text[head.end() :].removesuffix("]").rstrip()
 
 
 @dataclass(slots=True)

@@ -303,7 +303,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 _DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_refuse_constant)
 # Some stations send the terminator of their string buffer, or a byte order mark.
-_STRAY = "\x00\ufeff \t\r\n"
+STRAY = "\x00\ufeff \t\r\n"
 
 
 def _decode(text: str) -> Any:
@@ -317,7 +317,7 @@ def _decode(text: str) -> Any:
         pass
     except ValueError:  # an integer of more digits than Python converts (sys.int_info)
         raise _NumberOutOfRange from None
-    return _DECODER.decode(text.strip(_STRAY))
+    return _DECODER.decode(text.strip(STRAY))
 
 
 # Every byte but brackets and quotes is dropped; braces count as brackets.

@@ -15,7 +15,7 @@ from accounts.services.actors import Actor
 from accounts.services.audit import record_audit
 from cms.base.errors import Conflict, Invalid
 from stations.choices import CommandStatus, RegistrationStatus
-from stations.commands.secrets import mask_payload
+from stations.commands.secrets import MASK, SECRET_KEYS, mask_payload
 from stations.models import ChargingStation, Command, StationState, Transaction
 from stations.ocpp.schemas import Sender
 from stations.ocpp.validation import action_known, direction, validate_command
@@ -119,7 +119,9 @@ def cancel_command(*, command: Command, acting: Actor) -> Command:
         Conflict: it was sent or is over.
     """
     changed = Command.objects.filter(pk=command.pk, status=CommandStatus.QUEUED).update(
-        status=CommandStatus.CANCELLED, finished_at=timezone.now()
+        status=CommandStatus.CANCELLED,
+        finished_at=timezone.now(),
+        payload=mask_payload(command.action, command.payload),
     )
     command.refresh_from_db()
     if not changed:
@@ -240,4 +242,16 @@ def sweep_commands() -> int:
         ended: int = cursor.rowcount
         cursor.execute(_SWEEP_LOST)
         ended += cursor.rowcount
+    _mask_ended()
     return ended
+
+
+def _mask_ended() -> None:
+    """Credentials in commands that ended without their gateway are not kept."""
+    finished = Command.objects.filter(finished_at__isnull=False, action="ChangeConfiguration")
+    for command in finished.exclude(payload__value=MASK).filter(
+        payload__key__iregex=f"^({'|'.join(sorted(SECRET_KEYS))})$"
+    ):
+        Command.objects.filter(pk=command.pk).update(
+            payload=mask_payload(command.action, command.payload)
+        )

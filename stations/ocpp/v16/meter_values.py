@@ -1,15 +1,17 @@
 """MeterValues.req (OCPP 1.6 §4.7)."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from stations.ingest.facts import MeterReported, Progress, Reading
 from stations.ocpp.context import CallContext, KnownTransaction
-from stations.ocpp.v16.fields import MAX_CONNECTOR_ID
+from stations.ocpp.v16.fields import MAX_CONNECTOR_ID, MAX_WH
 from stations.ocpp.v16.readings import ENERGY, read_meter_values
 
 _MEASURED = ("Power.Active.Import", "SoC", ENERGY)
+_PHASES = ("L1", "L2", "L3")
 
 
 async def handle_meter_values(context: CallContext, payload: dict[str, Any]) -> dict[str, Any]:
@@ -53,32 +55,48 @@ async def _transaction(
 
 
 def _progress(readings: Iterable[Reading]) -> Progress | None:
-    """The newest power, register and state of charge among readings; None if there are none of them."""
-    newest: dict[str, Reading] = {}
-    phases: dict[str, Reading] = {}
-    for reading in readings:
-        if reading.measurand not in _MEASURED:
-            continue
-        if reading.phase is None:
-            before = newest.get(reading.measurand)
-            if before is None or before.at <= reading.at:
-                newest[reading.measurand] = reading
-        elif reading.measurand == "Power.Active.Import":
-            phases[reading.phase] = reading
-    register, soc = newest.get(ENERGY), newest.get("SoC")
-    power = newest.get("Power.Active.Import")
-    power_w: Decimal | None = power.value if power else None
-    if power is None and phases:
-        power_w = sum((r.value for r in phases.values()), Decimal(0))
-    at = max((r.at for r in (*newest.values(), *phases.values())), default=None)
-    if at is None:
+    """The newest power, register and state of charge among readings; None if there are none of them.
+
+    Where a station measures at several places, the outlet counts, which the driver sees (OCPP 1.6 §7.30); power
+    is the sum of its phases where the total is not told.
+    """
+    told = [r for r in readings if r.measurand in _MEASURED and r.signed is None]
+    register = _newest(r for r in told if r.measurand == ENERGY and r.phase is None)
+    soc = _newest(r for r in told if r.measurand == "SoC")
+    power = _power(r for r in told if r.measurand == "Power.Active.Import")
+    measured = [r for r in (register, soc, *power) if r is not None]
+    if not measured:
         return None
+    power_w = sum((r.value for r in power), Decimal(0)) if power else None
     return Progress(
-        at=at,
-        register_wh=int(register.value) if register and register.value < 2**53 else None,
-        power_w=int(power_w) if power_w is not None and abs(power_w) < 2**53 else None,
+        at=max(r.at for r in measured),
+        register_wh=int(register.value) if register and register.value < MAX_WH else None,
+        power_w=int(power_w) if power_w is not None and abs(power_w) < MAX_WH else None,
         soc_percent=int(soc.value) if soc and 0 <= soc.value <= 100 else None,
     )
+
+
+def _newest(readings: Iterable[Reading]) -> Reading | None:
+    """At the outlet where there is one there; the last of equally new ones."""
+    chosen: Reading | None = None
+    for reading in readings:
+        if chosen is None or _rank(chosen) <= _rank(reading):
+            chosen = reading
+    return chosen
+
+
+def _rank(reading: Reading) -> tuple[bool, datetime]:
+    return reading.location == "Outlet", reading.at
+
+
+def _power(readings: Iterable[Reading]) -> list[Reading]:
+    """The total, or one reading a phase; what is told between two phases is part of both."""
+    by_phase: dict[str | None, list[Reading]] = {}
+    for reading in readings:
+        phase = reading.phase.removesuffix("-N") if reading.phase is not None else None
+        by_phase.setdefault(phase, []).append(reading)
+    phases = [None] if None in by_phase else [phase for phase in _PHASES if phase in by_phase]
+    return [newest for phase in phases if (newest := _newest(by_phase[phase])) is not None]
 
 
 def _judge(tx: KnownTransaction, progress: Progress | None) -> tuple[str, ...]:

@@ -1,17 +1,22 @@
 """Sampled values of OCPP 1.6 (§7.33, §7.43), read into version-free readings."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from cms.base.json import dumps
 from stations.ingest.clock import read_device_time
 from stations.ingest.facts import Reading
 from stations.ocpp.context import storable
 
 ENERGY = "Energy.Active.Import.Register"
 MAX_VALUE = Decimal(10) ** 18
+MAX_RAW_LENGTH = 4096
 _MILLI = Decimal("0.000001")
+# What Decimal reads beside it, no meter means: 1_000, digits of other scripts, exponents that overflow.
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 # Unit as sent → (our unit, factor). An absent unit is the measurand's own.
 _UNITS: dict[str, tuple[str, Decimal]] = {
@@ -46,7 +51,8 @@ def read_meter_values(
     """The readings of a list of MeterValue, and how many samples could not be read.
 
     A sample with nothing but a value is Energy.Active.Import.Register in Wh at the Outlet. Energy becomes Wh and
-    power W; what is no number, or carries a unit that cannot be its own, is dropped and counted.
+    power W; what is no number, or carries a unit that cannot be its own, is dropped and counted. A signed sample
+    is kept as it came: its figure is inside the signature, so it has no unit and enters no calculation.
     """
     readings: list[Reading] = []
     dropped = 0
@@ -76,13 +82,18 @@ def _read_sample(
     default_context: str,
 ) -> Reading | None:
     measurand = sample.get("measurand") or ENERGY
-    raw_value = storable(str(sample.get("value", "")), 4096)
+    text = str(sample.get("value", ""))
+    text = storable(text, len(text))
     raw_unit = sample.get("unit")
-    signed = sample.get("format") == "SignedData"
-    unit, factor = _UNITS.get(raw_unit or _own_unit(measurand), ("", Decimal(1)))
-    value = Decimal(0) if signed else _number(raw_value, factor)
-    if value is None or not _fits(measurand, unit):
-        return None
+    signed = dumps({"signedMeterData": text}) if sample.get("format") == "SignedData" else None
+    if signed is not None:
+        unit, value = "", Decimal(0)
+    else:
+        unit, factor = _UNITS.get(raw_unit or _own_unit(measurand), ("", Decimal(1)))
+        number = _number(text, factor)
+        if number is None or not _fits(measurand, unit):
+            return None
+        value, text = number, text[:MAX_RAW_LENGTH]
     return Reading(
         at=at,
         device_at=device_at or received_at,
@@ -94,17 +105,18 @@ def _read_sample(
         context=sample.get("context") or default_context,
         unit=unit,
         value=value,
-        raw_value=raw_value,
+        raw_value=text,
         raw_unit=raw_unit,
+        signed=signed,
     )
 
 
 def _number(text: str, factor: Decimal) -> Decimal | None:
-    try:
-        value = Decimal(text) * factor
-    except InvalidOperation:
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
         return None
-    if not value.is_finite() or abs(value) >= MAX_VALUE:
+    value = Decimal(text) * factor
+    if abs(value) >= MAX_VALUE:
         return None
     return value.quantize(_MILLI) if value.as_tuple().exponent < -6 else value  # type: ignore[operator]
 

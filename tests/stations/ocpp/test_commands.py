@@ -182,6 +182,28 @@ async def test_expired_commands_are_never_sent(tenant, connect):
     assert (done.status, done.error["code"], done.sent_at) == ("cancelled", "expired", None)
 
 
+async def test_a_key_that_was_never_sent_is_not_kept(tenant, connect):
+    row = await in_db(tenant.make_station)
+    async with connect(row, boot=True):
+        pass
+    keys = [
+        await in_db(
+            lambda: queue(
+                tenant, row, "ChangeConfiguration", key="AuthorizationKey", value="ab" * 20
+            )
+        )
+        for _ in range(2)
+    ]
+    actor = Actor.system(tenant.operator)
+    await in_db(lambda: commands.cancel_command(command=keys[0], acting=actor))
+    await in_db(lambda: Command.objects.filter(pk=keys[1].pk).update(expires_at=timezone.now()))
+    await in_db(commands.sweep_commands)
+    for command in keys:
+        payload = await in_db(lambda c=command: Command.objects.get(pk=c.pk).payload)
+        assert payload["key"] == "AuthorizationKey"
+        assert "ab" * 20 not in payload["value"]
+
+
 async def test_cancel_takes_back_only_what_was_not_sent(tenant, connect):
     row = await in_db(tenant.make_station)
     async with connect(row, boot=True):

@@ -98,6 +98,29 @@ async def test_unsolicited_replies_are_ignored(tenant, connect):
         assert await station.is_heard()
 
 
+@pytest.mark.parametrize(("before", "after"), [("", "\x00"), ("\ufeff", ""), (" \n", "\r\n\x00")])
+async def test_what_stands_around_a_frame_is_ignored_and_the_message_stored(
+    tenant, connect, before, after
+):
+    row = await in_db(tenant.make_station)
+    start = {
+        "connectorId": 1,
+        "idTag": tenant.id_token.uid,
+        "meterStart": 0,
+        "timestamp": "2026-11-24T10:00:00Z",
+    }
+    async with connect(row, boot=True) as station:
+        frame = json.dumps([2, "n1", "StartTransaction", start])
+        await station.client.send(f"{before}{frame}{after}")
+        answer = json.loads(await station.client.receive(5))
+    assert answer[:2] == [3, "n1"]
+    assert answer[2]["idTagInfo"]["status"] == "Accepted"
+    stored = await in_db(
+        lambda: OcppMessage.objects.get(station_id=row.pk, message_id="n1", direction="in").payload
+    )
+    assert json.loads(stored) == start
+
+
 async def test_null_payload_is_an_empty_one(tenant, connect):
     row = await in_db(tenant.make_station)
     async with connect(row, boot=True) as station:
