@@ -11,6 +11,8 @@ export HOST PORT FLEET VAR
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Third-party stylesheets and scripts; missing when they cannot be had, and tried again next time.
+VENDOR := static/vendor/.stamp
 PYTEST := $(BIN)/python -m pytest
 # Needs no database: makemigrations warns that it cannot compare its history with one.
 MANAGE := DJANGO_SETTINGS_MODULE=cms.settings.test $(BIN)/python -W ignore::RuntimeWarning manage.py
@@ -19,19 +21,25 @@ LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run services test conformance faults fuzz bench check lock
+.PHONY: help run services assets test screens conformance faults fuzz bench check lock
 
 help: ## This list
 	@sed -n 's/^\([a-z ]*\):.*## /\1: /p' Makefile
 
-run: $(INSTALLED) ## Magetsi with demo data and virtual chargers (HOST PORT FLEET VAR)
+run: $(INSTALLED) $(VENDOR) ## Magetsi with demo data and virtual chargers (HOST PORT FLEET VAR)
 	@$(BIN)/python -m cms.run.supervisor --end-with-parent
 
 services: $(INSTALLED) ## PostgreSQL and Valkey alone, for development
 	@$(BIN)/python -m cms.run.services
 
-test: $(INSTALLED) ## The test suite (ARGS goes to pytest)
-	@$(PYTEST) -m "not conformance and not faults and not fuzz" $(ARGS)
+assets: $(INSTALLED) ## Third-party stylesheets and scripts for static/vendor; fails without them
+	@$(BIN)/python -m cms.run.assets --required
+
+test: $(INSTALLED) $(VENDOR) ## The test suite (ARGS goes to pytest)
+	@$(PYTEST) -m "not conformance and not faults and not fuzz and not screens" $(ARGS)
+
+screens: $(INSTALLED) $(VENDOR) ## Pictures of every page in VAR/screens; needs chromium
+	@$(PYTEST) -m screens tests/browser $(ARGS)
 
 conformance faults fuzz: $(INSTALLED) ## The long runs
 	@$(PYTEST) -m $@ $(ARGS) || [ $$? -eq 5 ] # 5: there are no tests of this kind
@@ -52,6 +60,7 @@ check: $(INSTALLED) ## Lint, types, import contracts, migrations, templates, API
 lock: $(INSTALLED) ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for newer versions
 	$(LOCK) $(LOCK_ARGS) pyproject.toml --output-file requirements/base.txt
 	$(LOCK) $(LOCK_ARGS) pyproject.toml --group embedded --group dev --output-file requirements/dev.txt
+	$(LOCK) $(LOCK_ARGS) --group node --output-file requirements/node.txt
 	echo 'uv>=0.9' | $(LOCK) $(LOCK_ARGS) - --output-file requirements/uv.txt
 
 # pip comes last into a new environment: without it the making of .venv was interrupted.
@@ -61,3 +70,6 @@ $(BIN)/pip:
 $(INSTALLED): requirements/dev.txt requirements/uv.txt cms/run/install.py | $(BIN)/pip
 	@$(BIN)/python -m cms.run.install requirements/dev.txt
 	@touch $@
+
+$(VENDOR): package-lock.json cms/run/assets.py | $(INSTALLED)
+	@$(BIN)/python -m cms.run.assets

@@ -17,7 +17,7 @@ def pins_of(lock):
 
 
 def test_there_are_lock_files():
-    assert [lock.name for lock in LOCKS] == ["base.txt", "dev.txt", "uv.txt"]
+    assert [lock.name for lock in LOCKS] == ["base.txt", "dev.txt", "node.txt", "uv.txt"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
