@@ -21,6 +21,12 @@ register = template.Library()
 
 _NOTHING = "–"
 _NBSP = "\u00a0"
+_PATTERNS = {
+    "": "j M Y, H:i",
+    "short": "j M, H:i",
+    "seconds": "j M Y, H:i:s",
+    "clock": "H:i:s",
+}
 
 
 @register.filter
@@ -97,11 +103,11 @@ def rfc3339_time(text: str) -> datetime:
 
 @register.simple_tag
 def at(moment: datetime | None, zone: str = "UTC", style: str = "") -> SafeString | str:
-    """A moment in a site's time zone; `style` is empty, `seconds` or `clock` (no date)."""
+    """A moment in a site's time zone; `style` is empty, `short`, `seconds` or `clock`."""
     if not moment:
         return _NOTHING
     local = moment.astimezone(_zone(zone))
-    pattern = {"": "j M Y, H:i", "seconds": "j M Y, H:i:s", "clock": "H:i:s"}[style]
+    pattern = _PATTERNS[style]
     return format_html(
         '<time datetime="{}">{}</time>', moment.isoformat(), date_format(local, pattern)
     )
