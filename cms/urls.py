@@ -7,5 +7,11 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("cms.api.urls")),
     path("", include("cms.health")),
+    path("", include("cms.drivers.urls")),
     path("", include("cms.portal.urls")),
 ]
+
+handler400 = "cms.portal.views.errors.bad_request"
+handler403 = "cms.portal.views.errors.permission_denied"
+handler404 = "cms.portal.views.errors.page_not_found"
+handler500 = "cms.portal.views.errors.server_error"

@@ -21,8 +21,10 @@ from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from cms.base.json import loads
+from cms.base.time import utc_now
 from stations.ingest import cache, sql
 from stations.ingest.cache import Cache
+from stations.ingest.facts import ConnectionClosed
 from stations.ingest.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -32,8 +34,14 @@ FENCE_CHANNEL = "magetsi_fence"
 PUBLISH_INTERVAL_S = 0.5
 TICK_INTERVAL_S = 0.5
 POLL_INTERVAL_S = 5.0
+# What it is called in pg_stat_activity.
+LISTENER_NAME = "magetsi-listener"
 LISTEN_RETRY_S = 1.0
 LISTEN_PROBE_S = 5.0
+# The pool doubles its pauses for as long as this and then starts anew with the next question: after an outage
+# of any length it is back within moments.
+POOL_BACKOFF_S = 3.0
+MAX_FENCES = 10_000
 
 
 class Link(Protocol):
@@ -68,6 +76,8 @@ class Gateway:
         self.id = uuid4()
         self.links: dict[int, Link] = {}
         self._by_identity: dict[str, Link] = {}
+        # Newest generations heard of that are not ours, for sockets that are being accepted just now.
+        self._fences: dict[int, int] = {}
         self.draining = False
         self._conninfo = settings.DATABASE_URL
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
@@ -76,6 +86,7 @@ class Gateway:
             max_size=4,
             timeout=5,
             open=False,
+            reconnect_timeout=POOL_BACKOFF_S,
             kwargs={"autocommit": True},
             configure=_read_json_exactly,
             check=AsyncConnectionPool.check_connection,
@@ -134,7 +145,8 @@ class Gateway:
     def register(self, link: Link) -> None:
         """Take over a station's socket; an older one of this process is closed."""
         older = self.links.get(link.station_id)
-        if older is not None and older.generation > link.generation:
+        newest = older.generation if older is not None else 0
+        if link.generation < max(newest, self._fences.get(link.station_id, 0)):
             link.close("superseded")
             return
         self.links[link.station_id] = link
@@ -176,13 +188,48 @@ class Gateway:
                 },
             )
 
+    async def _reassert_presence(self) -> None:
+        """The lease had lapsed, so our stations were taken for offline; but their sockets are open."""
+        links = sorted(self.links.values(), key=lambda link: link.station_id)
+        stations = [link.station_id for link in links]
+        generations = [link.generation for link in links]
+        async with self.connection() as connection:
+            async with connection.transaction():
+                # The lease must not wait for somebody's lock; the next renewal comes by here again.
+                await connection.execute("SET LOCAL lock_timeout = '1s'")
+                await connection.execute(sql.LOCK_STATES, [stations])
+                await connection.execute(sql.REASSERT_PRESENCE, [stations, generations])
+            await self._close_superseded(connection)
+        self._note_changes(set(stations))
+        for link in links:
+            if self.links.get(link.station_id) is not link:
+                self._tasks.append(asyncio.create_task(self._say_closed(link)))
+
+    async def _say_closed(self, link: Link) -> None:
+        """Its socket closed while we said that it was open."""
+        await self.writer.record(
+            ConnectionClosed(
+                station_id=link.station_id,
+                generation=link.generation,
+                reason="closed_by_station",
+                at=utc_now(),
+            )
+        )
+
     # --- tasks ------------------------------------------------------------------------------
 
     async def _keep_lease(self) -> None:
+        loop = asyncio.get_running_loop()
+        lease_s = settings.OCPP_GATEWAY_LEASE_S
+        renewed_at = loop.time()
         while True:
-            await asyncio.sleep(settings.OCPP_GATEWAY_LEASE_S / 3)
+            await asyncio.sleep(lease_s / 3)
+            began_at = loop.time()
             try:
                 await self._renew_lease()
+                if loop.time() - renewed_at > lease_s:
+                    await self._reassert_presence()
+                renewed_at = began_at
             except (psycopg.Error, PoolTimeout) as error:
                 logger.warning("the lease was not renewed: %s", error)
 
@@ -190,16 +237,35 @@ class Gateway:
         while True:
             try:
                 async with await self._connect() as connection:
+                    await connection.execute(f"SET application_name = '{LISTENER_NAME}'")
                     for channel in (cache.CHANNEL, COMMAND_CHANNEL, FENCE_CHANNEL):
                         await connection.execute(f"LISTEN {channel}")
                     self.cache.trust()
                     self._wake_all()
+                    await self._close_superseded(connection)
                     await self._hear(connection)
             except (psycopg.Error, OSError) as error:
                 logger.warning("notifications are not heard: %s", error)
             finally:
                 self.cache.distrust()
             await asyncio.sleep(LISTEN_RETRY_S)
+
+    async def _close_superseded(self, connection: AsyncConnection[Any]) -> None:
+        """What another process took over while nobody listened."""
+        links = list(self.links.values())
+        columns = [[link.station_id for link in links], [link.generation for link in links]]
+        cursor = await connection.execute(sql.NEWER_GENERATIONS, columns)
+        for station_id, generation in await cursor.fetchall():
+            self._fence(station_id, generation)
+
+    def _fence(self, station_id: int, generation: int) -> None:
+        """Another process holds this station's newest socket."""
+        if len(self._fences) >= MAX_FENCES:
+            self._fences.clear()
+        self._fences[station_id] = generation
+        link = self.links.get(station_id)
+        if link is not None and link.generation < generation:
+            link.close("superseded")
 
     async def _hear(self, connection: AsyncConnection[Any]) -> None:
         while True:
@@ -214,9 +280,7 @@ class Gateway:
                 link.wake()
         elif channel == FENCE_CHANNEL:
             station_id, _, generation = payload.partition(":")
-            link = self.links.get(int(station_id))
-            if link is not None and link.generation < int(generation):
-                link.close("superseded")
+            self._fence(int(station_id), int(generation))
         else:
             identity = self.cache.forget(payload)
             link = self._by_identity.get(identity) if identity is not None else None
@@ -257,6 +321,10 @@ class Gateway:
                 link.tick(now)
 
     # --- live pages -------------------------------------------------------------------------
+
+    def note_change(self, station_id: int) -> None:
+        """Something of a connected station changed that its open pages show."""
+        self._note_changes({station_id})
 
     def _note_changes(self, stations: set[int]) -> None:
         for station_id in stations:

@@ -7,7 +7,7 @@ socket closes.
 
 import asyncio
 import logging
-from datetime import datetime
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -111,20 +111,32 @@ class CommandSender:
         self._socket = socket
         self._sending = False
         self._again = False
+        # Claims and outcomes on their way to or from the database.
+        self._work: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """Look for a queued command, unless a call is out: its end looks again."""
-        if self._socket.protocol.in_flight is not None:
+        if not self._socket.takes_commands or self._socket.protocol.in_flight is not None:
             return
         if self._sending:
             self._again = True
             return
         self._sending = True
-        self._socket.spawn(self._send_next())
+        self._begin(self._send_next())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    async def settled(self) -> None:
+        """Wait until no row is half-way: claimed and not yet sent, or answered and not yet written."""
+        while self._work:
+            await asyncio.wait(self._work)
 
     async def _send_next(self) -> None:
         try:
-            while True:
+            while self._socket.takes_commands:
                 self._again = False
                 if self._socket.memory.registration == RegistrationStatus.REJECTED:
                     return
@@ -177,16 +189,16 @@ class CommandSender:
 
     # --- ends -------------------------------------------------------------------------------
 
-    async def replied(self, reply: ReplyReceived, received_at: datetime) -> None:
+    def replied(self, reply: ReplyReceived) -> None:
         """Write what the station answered and send what is next. Never blocks the reader on the database."""
         command: SentCommand = reply.tag
         self._trace_reply(reply)
         outcome = judge_reply(self._socket.protocol.version, command.action, reply.outcome)
-        self._socket.spawn(self._end(command, outcome, reply.message_id, late=reply.late))
+        self._begin(self._end(command, outcome, reply.message_id, late=reply.late))
 
-    async def expired(self, event: CallExpired) -> None:
+    def expired(self, event: CallExpired) -> None:
         """No answer in time: the command is over, the next one's turn has come."""
-        await self._end(event.tag, _no_answer(), event.message_id)
+        self._begin(self._end(event.tag, _no_answer(), event.message_id))
 
     async def connection_closed(self, remains: Remains) -> None:
         """The socket is gone: what was out gets no answer any more and is not sent again."""
@@ -221,6 +233,7 @@ class CommandSender:
                     await connection.execute(LATE if late else FINISH, parameters)
                     if command.offers_key:
                         await self._settle_rotation(connection, command, outcome)
+                self._socket.gateway.note_change(self._socket.station_id)
                 return
             except (psycopg.OperationalError, PoolTimeout) as error:
                 logger.warning("%s: outcome not written yet: %s", self._socket.identity, error)
