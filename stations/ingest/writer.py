@@ -190,7 +190,7 @@ class Writer:
                 await self._divide(entries, error, told_before)
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 await self._divide(entries, error, told_before)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 if error.sqlstate and error.sqlstate[:2] in ("40", "55"):
                     await self._divide(entries, error, told_before)
                     return
@@ -198,7 +198,7 @@ class Writer:
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_S)
                 continue
-            except (psycopg.Error, ValueError, TypeError, UnicodeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the writer never dies of one fact
                 await self._divide(entries, error, told_before)
             return
 

@@ -241,6 +241,14 @@ async def test_one_bad_fact_is_quarantined_and_its_neighbours_are_written(writer
     assert (kept.message_id, kept.payload) == ("bad", '{"raw":1}')
 
 
+async def test_a_fact_that_cannot_even_be_written_down_stops_nobody_else(writer, station):
+    broken = writer.record(report_of(station, None, reading_of("1", raw_value=None)))
+    good = [writer.record(seen_of(station, message_id=f"good-{n}")) for n in range(3)]
+    results = await asyncio.gather(broken, *good, return_exceptions=True)
+    assert [type(r) for r in results if isinstance(r, Exception)] == [FactQuarantined]
+    assert await in_db(lambda: OcppMessage.objects.filter(station_id=station.pk).count()) == 3
+
+
 async def test_a_held_row_keeps_only_its_own_station_waiting(writer, station):
     other = await in_db(
         lambda: type(station).objects.create(
