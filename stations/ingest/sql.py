@@ -315,6 +315,26 @@ VALUES (%(id)s, %(host)s, %(pid)s, now() + make_interval(secs => %(lease_s)s))
 ON CONFLICT (id) DO UPDATE SET lease_until = EXCLUDED.lease_until
 """
 
+# After a lapse of the lease that was not the end of the process.
+REASSERT_PRESENCE = """
+WITH ours AS (
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS u(station_id, generation)
+), reopened AS (
+    UPDATE stations_connection c SET closed_at = NULL, close_reason = ''
+    FROM ours
+    WHERE c.station_id = ours.station_id AND c.generation = ours.generation AND c.close_reason = 'gateway_lost'
+)
+UPDATE stations_stationstate s SET connected = true
+FROM ours
+WHERE s.station_id = ours.station_id AND s.generation = ours.generation AND NOT s.connected
+"""
+
+NEWER_GENERATIONS = """
+SELECT s.station_id, s.generation
+FROM unnest(%s::bigint[], %s::bigint[]) AS u(station_id, generation)
+JOIN stations_stationstate s ON s.station_id = u.station_id AND s.generation > u.generation
+"""
+
 END_LEASE = "UPDATE stations_gateway SET lease_until = now() WHERE id = %s"
 
 FIND_STATION = """
