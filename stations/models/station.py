@@ -9,6 +9,8 @@ from django.db.models.functions import Now
 from stations.choices import RegistrationStatus, SecurityProfile
 
 IDENTITY_PATTERN = r"[A-Za-z0-9*_=+|@. -]{1,48}"
+# Crockford's base 32: no I, L, O or U, so that nobody misreads a label.
+CODE_PATTERN = r"^[0-9A-HJKMNP-TV-Z]{8}$"
 validate_identity = RegexValidator(
     rf"\A{IDENTITY_PATTERN}\Z",
     "An identity has 1 to 48 characters out of letters, digits, blank and * _ = + | @ . -",
@@ -158,10 +160,14 @@ class EVSE(models.Model):
 
 
 class Connector(models.Model):
-    """One outlet of an EVSE; `standard` and `power_type` in OCPI's words."""
+    """One outlet of an EVSE; `standard` and `power_type` in OCPI's words.
+
+    `code` is what its label says, see `stations.services.connector_codes`; null until one is needed.
+    """
 
     evse = models.ForeignKey(EVSE, on_delete=models.CASCADE, related_name="connectors")
     connector_id = models.PositiveIntegerField()
+    code = models.CharField(max_length=8, null=True, blank=True, editable=False)  # noqa: DJ001 - unique
     standard = models.CharField(max_length=32, db_default="", blank=True)
     power_type = models.CharField(max_length=16, db_default="", blank=True)
     max_power_w = models.PositiveIntegerField(null=True, blank=True)
@@ -174,6 +180,11 @@ class Connector(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(connector_id__gte=1), name="stations_connector_from_1"
+            ),
+            models.UniqueConstraint(fields=["code"], name="stations_connector_code_unique"),
+            models.CheckConstraint(
+                condition=models.Q(code__isnull=True) | models.Q(code__regex=CODE_PATTERN),
+                name="stations_connector_code_well_formed",
             ),
         ]
 
