@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "accounts",
     "stations",
     "billing",
+    "cms.drivers",
     "cms.portal",
 ]
 
