@@ -50,6 +50,28 @@ def create_api_key(*, acting: Actor, role: Role, name: str = "") -> tuple[ApiKey
     return api_key, f"mgz_{prefix}_{secret}"
 
 
+@transaction.atomic
+def revoke_api_key(*, acting: Actor, api_key: ApiKey) -> None:
+    """Refuse the key from now on, for ever. Idempotent.
+
+    Raises:
+        NotAllowed: the actor may not manage the team, or the key has more rights than it.
+    """
+    require(acting, "team.change")
+    if api_key.role == Role.OWNER:
+        require(acting, "team.ownership")
+    revoked = ApiKey.objects.filter(
+        pk=api_key.pk, operator=acting.operator, revoked_at__isnull=True
+    ).update(revoked_at=timezone.now())
+    if revoked:
+        record_audit(
+            actor=acting,
+            action="api_key.revoke",
+            obj=api_key,
+            before={"prefix": api_key.prefix, "role": api_key.role, "name": api_key.name},
+        )
+
+
 def find_api_key(text: str) -> ApiKey | None:
     """The key that `text` is, with its operator; None for anything else, revoked keys included."""
     match = _KEY.fullmatch(text)

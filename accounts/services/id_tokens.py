@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts.models import Driver, IdToken, IdTokenGroup, UnknownIdToken
 from accounts.models.id_token import fold_uid
@@ -40,9 +41,10 @@ def create_id_token(*, acting: Actor, uid: str, **fields: Any) -> IdToken:
 
 @transaction.atomic
 def update_id_token(*, acting: Actor, id_token: IdToken, **fields: Any) -> IdToken:
-    """Change `uid, type, status, expires_at, max_concurrent, group` (a name) or `driver` (an id).
+    """Change `uid, type, status, expires_at, max_concurrent, group` (a name), `driver` (an id) or `driver_email`.
 
-    Running transactions go on. A group that does not exist yet is made. Idempotent.
+    Running transactions go on. A group that does not exist yet is made. `driver_email` finds the driver among those
+    whom the operator knows, or makes one: who else has an account is not for an operator to find out. Idempotent.
 
     Raises:
         NotAllowed: the role may not manage tokens.
@@ -69,6 +71,25 @@ def adopt_unknown_id_token(*, acting: Actor, unknown_id: str, **fields: Any) -> 
     require(acting, "tokens.change")
     unknown = get_unknown_id_token_for(acting, unknown_id)
     return create_id_token(acting=acting, uid=unknown.uid, **fields)
+
+
+@transaction.atomic
+def dismiss_unknown_id_token(*, acting: Actor, unknown_id: str) -> None:
+    """Forget that a token was presented and refused; presented again, it is listed again.
+
+    Raises:
+        NotFound: it is another operator's, or was adopted or dismissed before.
+        NotAllowed: the role may not manage tokens.
+    """
+    require(acting, "tokens.change")
+    unknown = get_unknown_id_token_for(acting, unknown_id)
+    record_audit(
+        actor=acting,
+        action="unknown_id_token.dismiss",
+        obj=unknown,
+        before={"uid": unknown.uid, "times_seen": unknown.times_seen},
+    )
+    unknown.delete()
 
 
 @transaction.atomic
@@ -112,7 +133,7 @@ def update_id_token_group(*, acting: Actor, group: IdTokenGroup, **fields: Any) 
 
 def _assign(acting: Actor, token: IdToken, fields: dict[str, Any]) -> list[str]:
     """Set `fields` on `token`; returns the columns touched."""
-    unknown = set(fields) - {*_PLAIN_FIELDS, "group", "driver"}
+    unknown = set(fields) - {*_PLAIN_FIELDS, "group", "driver", "driver_email"}
     if unknown:
         raise TypeError(f"A token has no {', '.join(sorted(unknown))}.")
     for name in _PLAIN_FIELDS:
@@ -125,7 +146,10 @@ def _assign(acting: Actor, token: IdToken, fields: dict[str, Any]) -> list[str]:
         token.group = _group(acting, fields["group"])
     if "driver" in fields:
         token.driver = _driver(acting, fields["driver"])
-    return [*fields, "uid_folded"] if "uid" in fields else list(fields)
+    if "driver_email" in fields:
+        token.driver = _driver_by_email(acting, fields["driver_email"])
+    columns = ["driver" if name == "driver_email" else name for name in fields]
+    return [*columns, "uid_folded"] if "uid" in fields else columns
 
 
 def _group(acting: Actor, name: str | None) -> IdTokenGroup | None:
@@ -143,6 +167,13 @@ def _driver(acting: Actor, public_id: str | None) -> Driver | None:
     if driver is None:
         raise Invalid.fields({"driver": ["There is no such driver."]})
     return driver
+
+
+def _driver_by_email(acting: Actor, email: str | None) -> Driver | None:
+    if not email:
+        return None
+    known = drivers_for(acting).filter(Q(email__iexact=email) | Q(user__email__iexact=email))
+    return known.order_by("pk").first() or Driver.objects.create(email=email)
 
 
 def _save(token: IdToken, update_fields: list[str] | None = None) -> None:

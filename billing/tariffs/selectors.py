@@ -1,5 +1,6 @@
 """Which price applies where, and when."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -15,6 +16,18 @@ from billing.tariffs.ocpi import parse_tariff
 from cms.base.errors import NotFound
 from cms.base.ids import get_by_id
 from stations.models import ChargingStation
+
+
+@dataclass(frozen=True, slots=True)
+class TariffChoice:
+    """Why a tariff applies somewhere: `assignment` decided, those in `out_of_date` came before it but their tariff's
+    dates do not hold the moment, those in `outdone` are wider or older. Narrowest first in each.
+    """
+
+    version: TariffVersion | None
+    assignment: TariffAssignment | None
+    out_of_date: tuple[TariffAssignment, ...]
+    outdone: tuple[TariffAssignment, ...]
 
 
 def tariff_version_for(
@@ -33,6 +46,21 @@ def tariff_version_for(
     dates do not hold `at` is passed over. `version.tariff` is loaded. Three queries and one more for
     each tariff looked at.
     """
+    choice = explain_tariff(
+        station_id=station_id, evse_id=evse_id, id_token_id=id_token_id, at=at, as_of=as_of
+    )
+    return choice.version
+
+
+def explain_tariff(
+    *,
+    station_id: int,
+    evse_id: int | None,
+    id_token_id: int | None,
+    at: datetime,
+    as_of: datetime | None = None,
+) -> TariffChoice:
+    """As `tariff_version_for`, with the assignments that were looked at on the way."""
     as_of = as_of or at
     station = ChargingStation.objects.only("operator_id", "location_id").get(pk=station_id)
     group_id = _group_of(id_token_id, station.operator_id)
@@ -41,19 +69,30 @@ def tariff_version_for(
         Q(removed_at=None) | Q(created_at__lte=as_of, removed_at__gt=as_of),
         operator_id=station.operator_id,
         tariff__status=TariffStatus.ACTIVE,
-    ).select_related("tariff")
+    ).select_related("tariff", "station", "location", "group")
 
     def rank(assignment: TariffAssignment) -> tuple[int, bool, float, int]:
         came_later = assignment.created_at > as_of
         age = -assignment.created_at.timestamp()
         return _level_of(assignment), came_later, age, -assignment.pk
 
-    tariffs = {a.tariff_id: a.tariff for a in sorted(assignments, key=rank)}
-    for tariff in tariffs.values():
-        version = version_in_force(tariff, as_of)
+    ranked = sorted(assignments, key=rank)
+    chosen: TariffAssignment | None = None
+    out_of_date: list[TariffAssignment] = []
+    passed_over: set[int] = set()
+    found: TariffVersion | None = None
+    for assignment in ranked:
+        if assignment.tariff_id in passed_over:
+            out_of_date.append(assignment)
+            continue
+        version = version_in_force(assignment.tariff, as_of)
         if version is not None and parse_tariff(version.content).applies_at(at):
-            return version
-    return None
+            chosen, found = assignment, version
+            break
+        passed_over.add(assignment.tariff_id)
+        out_of_date.append(assignment)
+    rest = ranked[ranked.index(chosen) + 1 :] if chosen else []
+    return TariffChoice(found, chosen, tuple(out_of_date), tuple(rest))
 
 
 def version_in_force(tariff: Tariff, as_of: datetime) -> TariffVersion | None:
