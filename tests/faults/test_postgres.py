@@ -1,0 +1,166 @@
+"""PostgreSQL goes away under load and comes back: silence meanwhile, never a false answer, no restart needed.
+
+Source: RELIABILITY check 88; rules 1, 26; DESIGN §6 (decide from memory).
+"""
+
+import asyncio
+
+import psycopg
+import pytest
+
+from accounts.models import IdToken
+from accounts.services.actors import Actor
+from stations.gateway import LISTENER_NAME
+from stations.models import Command, StationState
+from stations.services.commands import queue_command
+from stations.simulator.client import HandshakeRefused, RawClient
+from tests.faults.fleet import CALM, Fleet
+from tests.faults.oracle import judge
+from tests.faults.raw import reading, socket_of, start, stop
+from tests.faults.site import PASSWORD
+from tests.server import test_database_url
+from tests.stations.ocpp.conftest import eventually, in_db
+
+# (how it ends, seconds without a database)
+SHORT = ("stop", 2)
+LONG = [
+    pytest.param(how, seconds, marks=pytest.mark.faults)
+    for how, seconds in (("stop", 45), ("kill", 20))
+]
+
+
+@pytest.mark.parametrize(("how", "seconds"), [SHORT, *LONG])
+async def test_nothing_is_promised_without_a_database_and_all_is_told_again(
+    site, server, tmp_path, say, embedded_services, how, seconds
+):
+    fleet = Fleet(
+        site, [server.ocpp_url], tmp_path, size=10, seed="postgres", call_timeout_s=5, habits=CALM
+    )
+    loop = asyncio.get_running_loop()
+    async with fleet.at_work():
+        await fleet.acknowledged(100)
+        postgres = embedded_services.postgres
+        await asyncio.to_thread(postgres.stop if how == "stop" else postgres.kill)
+        try:
+            went_at = loop.time()
+            facts_before = _facts_acknowledged(fleet)
+            with pytest.raises(HandshakeRefused) as refused:
+                await RawClient.open(server.ocpp_url, site.stations[15].identity, password=PASSWORD)
+            assert refused.value.status == 503
+            await asyncio.sleep(max(0, went_at + seconds - loop.time()))
+            assert _facts_acknowledged(fleet) == facts_before
+        finally:
+            await asyncio.to_thread(postgres.start)
+        back_at = loop.time()
+        await fleet.acknowledged(100)
+        served_s = loop.time() - back_at
+        async with asyncio.timeout(60):
+            await _opens(server, site.stations[15])
+        await _command_reaches(server, site, site.stations[16])
+        await fleet.come_to_rest()
+        online = await eventually(
+            lambda: (
+                StationState.objects.filter(station__in=site.stations[:10], connected=True).count()
+                == 10
+            )
+        )
+    verdict = await in_db(lambda: judge(fleet.journal, site.operator))
+    say(f"PostgreSQL {how} for {seconds} s, served again after {served_s:.1f} s, {verdict}")
+    assert online
+    assert verdict.clean, verdict
+    assert verdict.numbers["sent again"] > 0
+
+
+def _facts_acknowledged(fleet):
+    journal = fleet.journal
+    facts = (
+        journal.acknowledged_starts,
+        journal.acknowledged_stops,
+        journal.acknowledged_readings,
+    )
+    return sum(len(kind()) for kind in facts)
+
+
+async def _opens(server, row):
+    while True:
+        try:
+            async with socket_of(row, server):
+                return
+        except HandshakeRefused as refused:
+            assert refused.status == 503
+            await asyncio.sleep(0.2)
+
+
+async def _command_reaches(server, site, row):
+    async with socket_of(row, server) as station:
+        command = await in_db(
+            lambda: queue_command(
+                station=row, action="ClearCache", payload={}, acting=Actor.system(site.operator)
+            )
+        )
+        await station.answer(await station.expect_call("ClearCache"), {"status": "Accepted"})
+        await eventually(lambda: Command.objects.filter(pk=command.pk, status="accepted").exists())
+
+
+async def test_a_station_gets_no_error_while_the_database_is_away(site, server, embedded_services):
+    """Three CALLERRORs, and a station throws its message away; silence makes it keep it."""
+    [token, other, *_] = site.id_tokens
+    async with socket_of(site.stations[0], server) as station:
+        running = (await station.result("StartTransaction", start(token.uid)))["transactionId"]
+        await asyncio.to_thread(embedded_services.postgres.stop)
+        try:
+            # The token has to be looked up, which takes longer than the pool's patience.
+            call = asyncio.create_task(
+                station.call("StartTransaction", start(other.uid, connectorId=2))
+            )
+            done, _ = await asyncio.wait([call], timeout=7)
+            assert not done, call.result()
+        finally:
+            await asyncio.to_thread(embedded_services.postgres.start)
+        answer = await call
+        assert (answer[0], answer[2]["idTagInfo"]) == (3, {"status": "Accepted"})
+        assert await station.result("MeterValues", reading(running)) == {}
+        assert await station.result("StopTransaction", stop(running)) == {}
+
+
+async def test_a_token_blocked_while_notifications_were_not_heard_is_refused(site, server):
+    token = site.id_tokens[0]
+    async with socket_of(site.stations[0], server) as station:
+
+        async def status():
+            return (await station.result("Authorize", {"idTag": token.uid}))["idTagInfo"]["status"]
+
+        assert await status() == "Accepted"
+        assert await status() == "Accepted"
+        await in_db(lambda: _block_unheard(token))
+        async with asyncio.timeout(10):
+            while await status() == "Accepted":
+                await asyncio.sleep(0.05)
+        assert await status() == "Blocked"
+
+
+async def test_a_token_blocked_right_after_a_restart_is_refused(site, server, embedded_services):
+    token = site.id_tokens[0]
+    async with socket_of(site.stations[0], server) as station:
+        assert (await station.result("Authorize", {"idTag": token.uid}))["idTagInfo"] == {
+            "status": "Accepted"
+        }
+        await asyncio.to_thread(embedded_services.postgres.stop)
+        await asyncio.to_thread(embedded_services.postgres.start)
+        await in_db(lambda: IdToken.objects.filter(pk=token.pk).update(status="blocked"))
+        answer = await station.result("Authorize", {"idTag": token.uid})
+        assert answer["idTagInfo"] == {"status": "Blocked"}
+
+
+def _block_unheard(token):
+    """Cut the listening connections and block the token before they can be back."""
+    with psycopg.connect(test_database_url(), autocommit=True) as connection:
+        cut = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = %s",
+            [LISTENER_NAME],
+        ).fetchone()[0]
+        assert cut >= 1
+        connection.execute(
+            "UPDATE accounts_idtoken SET status = 'blocked' WHERE id = %s", [token.pk]
+        )
