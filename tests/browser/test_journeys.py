@@ -1,0 +1,65 @@
+"""Ways that people go, from what they notice to what they wanted, with real chargers at the other end."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from playwright.async_api import expect
+
+from accounts.choices import Role
+from stations.choices import SecurityProfile
+from stations.models import ChargingStation
+from stations.simulator.outlet import AC_22
+from tests.browser.person import Person
+from tests.browser.site import Site
+from tests.factories import make_location, make_station
+from tests.stations.ocpp.conftest import in_db
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_an_operator_notices_a_fault_and_mends_it(
+    site: Site, page_as: Callable[..., Awaitable[Person]], tell: Callable[[str], None]
+) -> None:
+    """On the overview, without a reload; then down to the station, a restart, and back to health."""
+
+    def make() -> ChargingStation:
+        location = make_location(site.demo, name="Harbour")
+        return make_station(
+            site.demo, security_profile=SecurityProfile.NONE, password_hash="", location=location
+        )
+
+    station = await in_db(make)
+    operator = await page_as(Role.MANAGER)
+    page = operator.page
+    async with site.charger(station, connectors=[AC_22]) as charger:
+        await operator.go("/operator/")
+        row = page.get_by_role("row").filter(has_text=station.identity)
+        await expect(row.get_by_text("Available")).to_be_visible()
+
+        await charger.outlet(1).fault("GroundFailure")
+        began = time.monotonic()
+        await expect(row.get_by_text("Faulted", exact=True)).to_be_visible()
+        await expect(row).to_contain_text("GroundFailure")
+        await operator.click(page.get_by_role("link", name="Faulted"))
+        await operator.click(row.get_by_role("link", name=station.identity))
+
+        evse = page.get_by_role("article").filter(has=page.get_by_role("heading", name="EVSE 1"))
+        await expect(evse).to_contain_text("Faulted")
+        await expect(evse).to_contain_text("GroundFailure")
+        await operator.click(page.get_by_role("link", name="Restart (soft)"))
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text(station.identity)
+        await operator.click(dialog.get_by_role("button", name="Restart"))
+
+        await expect(
+            page.get_by_role("status").filter(has_text="sent to the station")
+        ).to_be_visible()
+        command = page.locator("#commands").get_by_role("row").filter(has_text="Restart")
+        await expect(command.get_by_text("Accepted").first).to_be_visible()
+        await expect(evse.get_by_text("Available")).to_be_visible()
+        await expect(evse).not_to_contain_text("GroundFailure")
+        took_s = time.monotonic() - began
+        assert charger.outlet(1).status == "Available"
+
+    tell(f"fault noticed, understood, mended: {operator.clicks} clicks, {took_s:.1f} s")

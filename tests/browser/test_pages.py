@@ -1,0 +1,94 @@
+"""Every page, looked at as people do: on a desk and on a phone, by day and by night."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+import pytest
+
+from tests.browser.inventory import (
+    EMPTY_PAGES,
+    NO_PAGES,
+    PAGES,
+    REFUSALS,
+    Sight,
+    Who,
+    empty_sights_of,
+    names_in_urlconf,
+    sights_of,
+)
+from tests.browser.person import DESK, PHONE, THEMES, Person
+from tests.browser.site import Site
+from tests.stations.ocpp.conftest import in_db
+
+Looker = Callable[[Who], Awaitable[Person]]
+
+on_one_loop = pytest.mark.asyncio(loop_scope="session")
+
+
+def test_every_page_is_in_the_inventory() -> None:
+    """Whoever adds a page adds it to `tests/browser/inventory.py`, and it is looked at from then on."""
+    assert names_in_urlconf() == set(PAGES) | NO_PAGES
+    assert set(EMPTY_PAGES) <= set(PAGES)
+    assert not set(PAGES) & NO_PAGES
+
+
+@on_one_loop
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_is_without_fault(name: str, site: Site, looker: Looker) -> None:
+    assert await faults_of(await in_db(lambda: sights_of(name, site)), looker) == []
+
+
+@on_one_loop
+@pytest.mark.parametrize("name", EMPTY_PAGES)
+async def test_an_empty_page_is_without_fault(name: str, site: Site, looker: Looker) -> None:
+    assert await faults_of(await in_db(lambda: empty_sights_of(name, site)), looker) == []
+
+
+@on_one_loop
+@pytest.mark.parametrize("sight", REFUSALS, ids=lambda sight: sight.name)
+async def test_a_refusal_is_without_fault(sight: Sight, looker: Looker) -> None:
+    assert await faults_of([sight], looker) == []
+
+
+@on_one_loop
+async def test_the_instruments_notice_what_they_are_for(looker: Looker) -> None:
+    """A page with one fault of each kind."""
+    person = await looker(Who.STRANGER)
+    await person.look(width=PHONE, theme="light")
+    await person.go("/login/")
+    assert (await person.violations(), await person.sticking_out()) == ([], [])
+    await person.page.evaluate(
+        """() => {
+          const box = document.createElement("p");
+          box.className = "too-wide";
+          box.style.cssText = "width: 500px; color: #999; background: #fff";
+          box.textContent = "pale";
+          document.querySelector("main").append(box);
+          console.error("oh no");
+          return fetch("/no/such/file.css");
+        }"""
+    )
+    assert [what.partition(":")[0] for what in await person.violations()] == ["color-contrast"]
+    assert "p.too-wide" in (await person.sticking_out())[1]
+    told = "\n".join(person.problems)
+    assert "console error: oh no" in told
+    assert "/no/such/file.css got 404" in told
+    person.problems.clear()
+
+
+async def faults_of(sights: Iterable[Sight], looker: Looker) -> list[str]:
+    """What axe and the edge of the window say, at both widths and in both themes."""
+    faults: list[str] = []
+    people: dict[Who, Person] = {}
+    for sight in sights:
+        if sight.who not in people:
+            people[sight.who] = await looker(sight.who)
+        person = people[sight.who]
+        await person.look(width=DESK, theme="light")
+        await person.go(sight.path, status=sight.status)
+        for width in (DESK, PHONE):
+            for theme in THEMES:
+                await person.look(width=width, theme=theme)
+                where = f"{sight.name} at {width}, {theme}"
+                faults += [f"{where}: {what}" for what in await person.violations()]
+            faults += [f"{where}: sticks out: {what}" for what in await person.sticking_out()]
+    return faults
