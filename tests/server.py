@@ -128,8 +128,8 @@ def running_server(
 ) -> Iterator[ServerProcess]:
     """A server for the length of a `with` block."""
     server = ServerProcess(uvicorn=uvicorn, env=env)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
