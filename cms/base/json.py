@@ -1,6 +1,7 @@
 """JSON that keeps numbers exact: decimals are read as `Decimal` and written with the same digits."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -31,7 +32,26 @@ def dumps(value: Any) -> str:
 
 def dumps_bytes(value: Any) -> bytes:
     """As `dumps`, encoded."""
+    try:
+        return _encode(value)
+    except TypeError:
+        # orjson writes integers of 64 bits; stations and programs send longer ones.
+        return _encode(_with_long_integers(value))
+
+
+def _encode(value: Any) -> bytes:
     return orjson.dumps(value, default=_encode_time, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _with_long_integers(value: Any) -> Any:
+    """A copy whose integers orjson can write, however long they are."""
+    if isinstance(value, Mapping):
+        return {name: _with_long_integers(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_long_integers(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value))
+    return value
 
 
 def loads(text: str | bytes) -> Any:

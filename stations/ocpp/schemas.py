@@ -3,7 +3,7 @@
 The schema files are those of the `ocpp` package. A schema is read and compiled when its message is first asked for
 (`preload` does it ahead), with these changes, because a rule of ours or a fault of the file says so:
 
-- integers without bounds are bounded to 64 bits, what a database column holds;
+- numbers without bounds are bounded to 64 bits, what a database column and our JSON writer hold;
 - `sampledValue` may be empty: a reading without samples is answered, there is just nothing to keep;
 - the 1.6 StopTransaction takes the samples that MeterValues takes (its own list lacks the unit Hertz);
 - `format` is not enforced on what stations send (senseless timestamps are stored and flagged), only on what we send.
@@ -196,7 +196,7 @@ def preload(version: Version, actions: Iterable[str] | None = None) -> None:
 def _load(version: Version, action: str, suffix: str) -> Schema:
     path = files("ocpp") / _FOLDERS[version] / "schemas" / f"{action}{suffix}.json"
     schema: Schema = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    _bound_integers(schema)
+    _bound_numbers(schema)
     reading = _reading_schema(schema, action)
     if reading is not None:
         reading["properties"]["sampledValue"].pop("minItems", None)
@@ -206,16 +206,16 @@ def _load(version: Version, action: str, suffix: str) -> Schema:
     return schema
 
 
-def _bound_integers(node: object) -> None:
+def _bound_numbers(node: object) -> None:
     if isinstance(node, dict):
-        if node.get("type") == "integer":
+        if node.get("type") in ("integer", "number"):
             node.setdefault("minimum", INT64_MIN)
             node.setdefault("maximum", INT64_MAX)
         for child in node.values():
-            _bound_integers(child)
+            _bound_numbers(child)
     elif isinstance(node, list):
         for child in node:
-            _bound_integers(child)
+            _bound_numbers(child)
 
 
 def _reading_schema(schema: Schema, action: str) -> Schema | None:
