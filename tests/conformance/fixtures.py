@@ -123,3 +123,8 @@ def needs_database(item: pytest.Item) -> None:
     """Whoever needs the server needs a test database, which pytest-django makes for marked tests only."""
     if "server" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.django_db)
+
+
+def run_last(items: list[pytest.Item], directory: Path) -> None:
+    """Rows that are committed stay behind; tests that expect an empty table come first."""
+    items.sort(key=lambda item: item.path.is_relative_to(directory))
