@@ -2,13 +2,16 @@
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
+from django.views.i18n import set_language
 
-from cms.portal.views import attention, overview, people, sessions, stations
+from cms.portal.views import attention, design, overview, people, sessions, stations
 
 urlpatterns = [
     path("", people.home, name="home"),
     path("login/", people.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", set_language, name="set-language"),
+    path("operator/design/", design.design_page, name="design"),
     path("operator/", overview.overview, name="operator"),
     path("operator/switch/", people.switch_operator, name="switch-operator"),
     path("operator/stations/<str:identity>/", stations.station_detail, name="station"),

@@ -10,18 +10,41 @@ const SOON_MS = 1500;
 const REST_MS = 1000; // between two questions
 const SELDOM_MS = 20000; // running costs grow, workers finish, without a station saying a word
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000, 15000];
+const PATIENCE_MS = 5000; // a shorter loss is not worth a banner
 
 const state = document.querySelector("[data-live-state]");
+const banner = document.querySelector("[data-live-banner]");
 const main = document.querySelector("main");
 let attempts = 0;
 let asking = false;
 let again = false;
 let timer = 0;
+let patience = 0;
+let reference = ""; // of the loss that is going on; the server logs it when the page is back
 
 function show(name) {
   if (!state || state.dataset.state === name) return;
   state.dataset.state = name;
   state.querySelector("[data-live-word]").textContent = state.dataset[`word${name}`];
+}
+
+function showLost() {
+  show("lost");
+  if (reference) return;
+  const bytes = crypto.getRandomValues(new Uint8Array(4));
+  reference = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("").toUpperCase();
+  patience = setTimeout(() => {
+    if (!banner) return;
+    banner.querySelector("[data-live-reference]").textContent = reference;
+    banner.hidden = false;
+  }, PATIENCE_MS);
+}
+
+function showLive() {
+  show("live");
+  reference = "";
+  clearTimeout(patience);
+  if (banner) banner.hidden = true;
 }
 
 function isBusy(region) {
@@ -82,17 +105,18 @@ async function ask() {
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(`${scheme}//${location.host}/ws/operator/`);
+  const lost = reference ? `?lost=${reference}` : "";
+  const socket = new WebSocket(`${scheme}//${location.host}/ws/operator/${lost}`);
   socket.addEventListener("message", (event) => {
     attempts = 0;
-    show("live");
+    showLive();
     const { changed } = JSON.parse(event.data);
     const only = Number(main.dataset.liveStation || 0);
     // The first message after each connection names nobody: whatever was missed is fetched now.
     if (!changed.length || !only || changed.includes(only)) ask();
   });
   socket.addEventListener("close", () => {
-    show("lost");
+    showLost();
     const pause = BACKOFF_MS[Math.min(attempts, BACKOFF_MS.length - 1)];
     attempts += 1;
     setTimeout(connect, pause * (0.75 + Math.random() / 2));
