@@ -19,6 +19,7 @@ COPY manage.py LICENSE NOTICE ./
 COPY accounts accounts
 COPY billing billing
 COPY cms cms
+COPY locale locale
 COPY stations stations
 COPY static static
 COPY templates templates
@@ -27,6 +28,8 @@ COPY templates templates
 RUN --mount=type=bind,from=packages,source=/packages,target=/packages \
     cp /packages/package-lock.json . && ln -s /packages/node_modules node_modules \
     && python -m cms.run.assets --downloaded && rm node_modules package-lock.json
+
+RUN python -c "from cms.run.translations import compile_messages; compile_messages()"
 
 USER magetsi
 # The settings insist on these; collecting files uses none of them, and none stays in the image.

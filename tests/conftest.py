@@ -6,8 +6,14 @@ import pytest
 
 from accounts.choices import Role
 from accounts.models import Operator
+from cms.run.translations import compile_messages
 from tests.api import Api
 from tests.factories import make_api_key, make_operator
+
+
+def pytest_configure() -> None:
+    """Pages are tested in every language, by catalogues as they are now."""
+    compile_messages()
 
 
 @pytest.fixture
