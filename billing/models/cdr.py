@@ -80,6 +80,8 @@ class CDR(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["operator", "-id"], name="billing_cdr_operator"),
+            # What was billed today, on the overview.
+            models.Index(fields=["operator", "created_at"], name="billing_cdr_operator_created"),
         ]
 
     def __str__(self) -> str:

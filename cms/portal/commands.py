@@ -1,26 +1,54 @@
 """Commands in plain words: what was asked, and what the station said."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from accounts.models.id_token import mask_uid
+from cms.base.ids import parse_id
 from cms.portal.looks import COMMAND, Look
+from cms.portal.settings_words import SETTINGS
 from stations.choices import CommandStatus
 from stations.commands.secrets import mask_payload
 from stations.models import ChargingStation, Command
 
-COMMANDS_SHOWN = 15
+COMMANDS_SHOWN = 5
+COMMANDS_PER_PAGE = 50
+
+
+# Changes and partial readings that are laid over the last whole reading.
+_CHANGES_READ = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as a station told it."""
+    """One setting as a station told it, or as it was changed since.
+
+    `changed_at` is set where the value is what we asked for and the station agreed to, but has not told
+    since; `needs_restart` where it takes the value only when it starts anew.
+    """
 
     key: str
     value: str | None
     readonly: bool
+    changed_at: datetime | None = None
+    needs_restart: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """What it does, where OCPP says so; empty for a maker's own."""
+        return str(SETTINGS.get(self.key, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings of a station by name; `read_at` is when all of them were read last."""
+
+    settings: list[Setting]
+    read_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +126,58 @@ def _at(evse_id: Any) -> str:
 
 def latest_commands(station: ChargingStation) -> list[CommandView]:
     """What was asked of a station lately, newest first."""
-    rows = Command.objects.filter(station=station).select_related("created_by")
-    return [CommandView(row) for row in rows.order_by("-id")[:COMMANDS_SHOWN]]
+    return command_page(station, before="", size=COMMANDS_SHOWN)[0]
 
 
-def told_configuration(station: ChargingStation) -> tuple[Command, list[Setting]] | None:
-    """The settings in the last answer to a request for all of them; None before the first."""
-    command = (
-        Command.objects.filter(
-            station=station,
-            action="GetConfiguration",
-            status=CommandStatus.ACCEPTED,
-            payload={},
-        )
-        .order_by("-id")
-        .first()
-    )
-    if command is None or not isinstance(command.response, dict):
+def command_page(
+    station: ChargingStation, *, before: str, size: int = COMMANDS_PER_PAGE
+) -> tuple[list[CommandView], str | None]:
+    """Commands older than the one called `before`, newest first, and where the next page begins."""
+    rows = Command.objects.filter(station=station).select_related("created_by").order_by("-id")
+    if (before_pk := parse_id(before)) is not None:
+        rows = rows.filter(pk__lt=before_pk)
+    found = list(rows[: size + 1])
+    views = [CommandView(row) for row in found[:size]]
+    return views, str(found[size - 1].pk) if len(found) > size else None
+
+
+def configuration_of(station: ChargingStation) -> Configuration | None:
+    """What is known of a station's settings; None before anything was. Two queries.
+
+    The last answer to a request for all of them, under what was read or changed by name since.
+    """
+    agreed = Command.objects.filter(station=station, status=CommandStatus.ACCEPTED)
+    whole = agreed.filter(action="GetConfiguration", payload={}).order_by("-id").first()
+    later = agreed.filter(action__in=["GetConfiguration", "ChangeConfiguration"])
+    if whole is not None:
+        later = later.filter(pk__gt=whole.pk)
+    known: dict[str, Setting] = {}
+    for command in [whole, *reversed(later.order_by("-id")[:_CHANGES_READ])]:
+        if command is not None:
+            known |= {setting.key: setting for setting in _told(command, known)}
+    if whole is None and not known:
         return None
-    response = mask_payload(command.action, command.response)
-    items = [item for item in response.get("configurationKey") or [] if isinstance(item, dict)]
-    settings = [
-        Setting(str(item.get("key", "")), item.get("value"), bool(item.get("readonly")))
-        for item in items
-    ]
-    return command, sorted(settings, key=lambda setting: setting.key.casefold())
+    settings = sorted(known.values(), key=lambda setting: setting.key.casefold())
+    return Configuration(settings, whole.finished_at if whole else None)
+
+
+def _told(command: Command, known: dict[str, Setting]) -> Iterator[Setting]:
+    """What one answered command says of settings."""
+    response = command.response if isinstance(command.response, dict) else {}
+    if command.action == "GetConfiguration":
+        masked = mask_payload(command.action, response)
+        for item in masked.get("configurationKey") or []:
+            if isinstance(item, dict):
+                readonly = bool(item.get("readonly"))
+                yield Setting(str(item.get("key", "")), item.get("value"), readonly)
+        return
+    payload = mask_payload(command.action, command.payload)
+    key = str(payload.get("key", ""))
+    before = known.get(key)
+    yield Setting(
+        key,
+        str(payload.get("value", "")),
+        before.readonly if before else False,
+        changed_at=command.finished_at,
+        needs_restart=response.get("status") == "RebootRequired",
+    )

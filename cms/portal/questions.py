@@ -41,6 +41,9 @@ class Question:
     capability: Capability = "stations.command"
     form_class: type[forms.Form] = NothingForm
     dangerous: bool = False
+    # Where its outcome is seen.
+    shown_on: str = "station"
+    anchor: str = "#commands"
 
 
 def _start(acting: Actor, station: ChargingStation, data: Mapping[str, Any]) -> Command:
@@ -172,6 +175,7 @@ QUESTIONS: dict[str, Question] = {
         button=_("Restart"),
         queue=_reset("soft"),
         dangerous=True,
+        anchor="#recovery",
     ),
     "reset-hard": Question(
         title=_("Restart (hard)"),
@@ -182,6 +186,7 @@ QUESTIONS: dict[str, Question] = {
         button=_("Restart at once"),
         queue=_reset("hard"),
         dangerous=True,
+        anchor="#recovery",
     ),
     "trigger": Question(
         title=_("Ask for a message"),
@@ -198,6 +203,8 @@ QUESTIONS: dict[str, Question] = {
         button=_("Read"),
         queue=_get_configuration,
         form_class=GetConfigurationForm,
+        shown_on="station-configuration",
+        anchor="",
     ),
     "change-configuration": Question(
         title=_("Change a setting"),
@@ -209,6 +216,8 @@ QUESTIONS: dict[str, Question] = {
         queue=_change_configuration,
         form_class=ChangeConfigurationForm,
         dangerous=True,
+        shown_on="station-configuration",
+        anchor="",
     ),
     "clear-cache": Question(
         title=_("Clear remembered cards"),

@@ -7,7 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import BooleanField, Case, Count, Exists, OuterRef, Q, QuerySet, Sum, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Sum,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.models import UnknownIdToken
@@ -16,6 +27,7 @@ from accounts.services.actors import Actor
 from billing.choices import SessionStatus
 from billing.models import ChargingSession
 from cms.portal.charges import Charge, charges_of, running_transactions_for
+from cms.portal.faults import Fault, fault_of, fault_of_station
 from cms.portal.looks import OFFLINE, ONLINE, STANDARDS, UNREPORTED, Look, connector_look
 from stations.models import (
     ChargingStation,
@@ -30,6 +42,7 @@ from stations.selectors.stations import stations_for, with_presence, with_state
 STATIONS_PER_PAGE = 50
 CHARGES_SHOWN = 25
 ATTENTION_SHOWN = 5
+BAR_WIDTH = 1000
 
 SHOWS = ("online", "charging", "faulted", "offline")
 
@@ -52,6 +65,11 @@ class ConnectorView:
     @property
     def max_power_w(self) -> int | None:
         return self.connector.max_power_w if self.connector else None
+
+    @property
+    def fault(self) -> Fault | None:
+        """What it last reported to be wrong, in plain words."""
+        return fault_of(self.status)
 
     @property
     def trouble(self) -> str:
@@ -91,6 +109,17 @@ class StationView:
         return OFFLINE if state and state.last_seen_at else UNREPORTED
 
     @property
+    def own_fault(self) -> Fault | None:
+        """What the station last reported to be wrong with itself as a whole."""
+        return fault_of_station(getattr(self.station, "state", None))
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Everything that keeps it, or one of its connectors, from working."""
+        found = [outlet.fault for evse in self.evses for outlet in evse.connectors]
+        return [fault for fault in (self.own_fault, *found) if fault and fault.is_out_of_order]
+
+    @property
     def power_w(self) -> int | None:
         """Of all vehicles; None where nobody charges or nothing was reported."""
         powers = [evse.charge.power_w for evse in self.evses if evse.charge]
@@ -99,9 +128,22 @@ class StationView:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultedStation:
+    """A connected station with a fault; `evse_id` is empty where it is the station as a whole."""
+
+    station: ChargingStation
+    evse_id: int | None
+    fault: Fault
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """What a person has to look at: the latest few of each kind, and how many there are."""
 
+    faulted: list[FaultedStation]
+    faulted_count: int
+    lost_count: int
     failures: list[HandshakeFailure]
     failures_count: int
     unknown_id_tokens: list[UnknownIdToken]
@@ -111,7 +153,25 @@ class Attention:
 
     @property
     def count(self) -> int:
-        return self.failures_count + self.unknown_id_tokens_count + self.sessions_count
+        """How many things there are; stations that are offline count as one."""
+        return (
+            self.faulted_count
+            + bool(self.lost_count)
+            + self.failures_count
+            + self.unknown_id_tokens_count
+            + self.sessions_count
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the bar; `begins` and `width` out of BAR_WIDTH, `show` is the filter it leads to."""
+
+    show: str
+    colour: str
+    count: int
+    begins: float
+    width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +179,7 @@ class Overview:
     """The operator's first page. `counts` are of stations, by the words of `SHOWS` and `all`."""
 
     counts: dict[str, int]
+    bar: list[Segment]
     power_w: int
     charges_count: int
     charges: list[Charge]
@@ -129,8 +190,8 @@ class Overview:
 
 def overview_for(actor: Actor, *, show: str, after: str, now: datetime) -> Overview:
     """The first page; `show` is one of `SHOWS` or empty, `after` the last identity of the page before."""
-    stations = _with_conditions(stations_for(actor))
-    page = stations.filter(_condition(show)).order_by("identity")
+    stations = with_conditions(stations_for(actor))
+    page = stations.filter(condition(show)).order_by("identity")
     if after:
         page = page.filter(identity__gt=after)
     rows = list(with_state(page).select_related("location")[: STATIONS_PER_PAGE + 1])
@@ -140,14 +201,16 @@ def overview_for(actor: Actor, *, show: str, after: str, now: datetime) -> Overv
     totals = running.order_by().aggregate(
         count=Count("pk"), power_w=Coalesce(Sum("progress__power_w"), 0)
     )
+    counts = _counts(stations)
     return Overview(
-        counts=_counts(stations),
+        counts=counts,
+        bar=_bar(counts),
         power_w=totals["power_w"],
         charges_count=totals["count"],
         charges=charges_of(running[:CHARGES_SHOWN], now=now),
         stations=station_views(rows, actor=actor, now=now, priced=False),
         next_after=rows[-1].identity if more else None,
-        attention=attention_for(actor),
+        attention=attention_for(actor, counts=counts),
     )
 
 
@@ -201,14 +264,20 @@ def _connector_view(
     return ConnectorView(number, connector, status, look)
 
 
-def attention_for(actor: Actor) -> Attention:
-    """Open refusals, unknown cards and sessions in review; six queries."""
+def attention_for(actor: Actor, *, counts: dict[str, int]) -> Attention:
+    """Faults, lost stations, open refusals, unknown cards and sessions in review; eight queries.
+
+    `counts` are those of the operator's stations.
+    """
     failures = filter_handshake_failures(handshake_failures_for(actor), resolved=False)
     unknown = unknown_id_tokens_for(actor)
     sessions = ChargingSession.objects.filter(
         operator=actor.operator, status=SessionStatus.IN_REVIEW
     ).select_related("station", "transaction")
     return Attention(
+        faulted=_faulted_stations(actor) if counts["faulted"] else [],
+        faulted_count=counts["faulted"],
+        lost_count=counts["lost"],
         failures=list(failures[:ATTENTION_SHOWN]),
         failures_count=failures.count(),
         unknown_id_tokens=list(unknown[:ATTENTION_SHOWN]),
@@ -218,7 +287,36 @@ def attention_for(actor: Actor) -> Attention:
     )
 
 
-def _with_conditions(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]:
+def _faulted_stations(actor: Actor) -> list[FaultedStation]:
+    """A few of the connected stations with a fault, by identity."""
+    faulted = Prefetch(
+        "connector_statuses",
+        ConnectorStatus.objects.filter(status="Faulted").order_by("evse_id", "connector_id"),
+    )
+    rows = (
+        with_conditions(stations_for(actor))
+        .filter(is_faulted=True)
+        .select_related("location")
+        .prefetch_related(faulted)
+        .order_by("identity")
+    )
+    return [_faulted_station(station) for station in rows[:ATTENTION_SHOWN]]
+
+
+def _faulted_station(station: ChargingStation) -> FaultedStation:
+    found = [
+        (status.evse_id, fault)
+        for status in station.connector_statuses.all()
+        if (fault := fault_of(status))
+    ]
+    own = fault_of_station(station.state)
+    if own is not None and own.is_out_of_order:
+        found.insert(0, (0, own))
+    evse_id, fault = found[0]
+    return FaultedStation(station, evse_id or None, fault, len(found) - 1)
+
+
+def with_conditions(stations: QuerySet[ChargingStation]) -> QuerySet[ChargingStation]:
     """Each with `is_online`, `is_faulted`, `is_charging`; the last two hold only while online."""
     faulted = ConnectorStatus.objects.filter(station=OuterRef("pk"), status="Faulted")
     charging = Transaction.objects.filter(station=OuterRef("pk"), is_current=True)
@@ -235,7 +333,8 @@ def _while_online(condition: Exists, also: Q | None = None) -> Case:
     )
 
 
-def _condition(show: str) -> Q:
+def condition(show: str) -> Q:
+    """What a word of `SHOWS` asks of stations read by `with_conditions`; anything else asks nothing."""
     match show:
         case "online":
             return Q(is_online=True)
@@ -249,6 +348,37 @@ def _condition(show: str) -> Q:
             return Q()
 
 
+def counts_of(actor: Actor) -> dict[str, int]:
+    """How many of the operator's stations are in each state; one query."""
+    return _counts(with_conditions(stations_for(actor)))
+
+
 def _counts(stations: QuerySet[ChargingStation]) -> dict[str, int]:
-    wanted = {show: Count("pk", filter=_condition(show)) for show in SHOWS}
-    return stations.order_by().aggregate(all=Count("pk"), **wanted)
+    """By the words of `SHOWS`, and `all`; `busy` are in use and well, `new` never were connected, `lost` are no more."""
+    wanted = {show: Count("pk", filter=condition(show)) for show in SHOWS}
+    return stations.order_by().aggregate(
+        all=Count("pk"),
+        busy=Count("pk", filter=Q(is_charging=True, is_faulted=False)),
+        new=Count("pk", filter=Q(state__last_seen_at__isnull=True)),
+        lost=Count("pk", filter=Q(is_online=False, state__last_seen_at__isnull=False)),
+        **wanted,
+    )
+
+
+def _bar(counts: dict[str, int]) -> list[Segment]:
+    """Every station in one part of a bar: faulted, in use, free, offline. Empty without stations."""
+    free = counts["online"] - counts["busy"] - counts["faulted"]
+    parts = [
+        ("faulted", "bad", counts["faulted"]),
+        ("charging", "charging", counts["busy"]),
+        ("online", "good", free),
+        ("offline", "offline", counts["offline"]),
+    ]
+    segments: list[Segment] = []
+    begins = 0.0
+    for show, colour, count in parts:
+        width = round(count / counts["all"] * BAR_WIDTH, 2) if counts["all"] else 0.0
+        if width:
+            segments.append(Segment(show, colour, count, begins, width))
+        begins += width
+    return segments

@@ -211,6 +211,11 @@ OCPP_FAILED_HANDSHAKES_PER_MINUTE = env_int("OCPP_FAILED_HANDSHAKES_PER_MINUTE",
 TRUSTED_PROXIES = env_list("TRUSTED_PROXIES", [])
 TIME_SERIES_RETENTION_MONTHS = env_int("TIME_SERIES_RETENTION_MONTHS", 24)
 
+# --- Maps -----------------------------------------------------------------------------------
+
+MAP_TILE_URL = env_str("MAP_TILE_URL", "")
+MAP_ATTRIBUTION = env_str("MAP_ATTRIBUTION", "© OpenStreetMap contributors")
+
 # --- Money ----------------------------------------------------------------------------------
 
 STRIPE_SECRET_KEY = env_str("STRIPE_SECRET_KEY", "")

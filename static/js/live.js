@@ -3,6 +3,7 @@
 // as it was when it was loaded.
 //
 // data-live              on a region with an id: swap it; data-live="text" for words that are read aloud
+// data-paused            on a region: somebody reads there; leave it as it is (js/pause.js)
 // data-live-station="7"  on <main>: only changes of this station matter
 // data-live-soon         anywhere: something is under way; ask again shortly
 
@@ -89,7 +90,7 @@ async function ask() {
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       for (const region of document.querySelectorAll("[data-live][id]")) {
         const fresh = page.getElementById(region.id);
-        if (fresh && !isBusy(region)) swap(region, document.adoptNode(fresh));
+        if (fresh && !isBusy(region) && !("paused" in region.dataset)) swap(region, document.adoptNode(fresh));
       }
       if (document.querySelector("[data-live-soon]")) wait = SOON_MS;
     }

@@ -13,11 +13,12 @@ from accounts.services.permissions import allows, require
 from cms.base.errors import Conflict, Invalid
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.forms import AdoptionForm, UnknownIdTokenForm
-from cms.portal.pages import page, station_address
+from cms.portal.pages import page
+from cms.portal.passwords import password_page
 from cms.portal.refusals import show_refusal
 from cms.portal.remedies import ADVICE, apply_remedy, dismiss_failure, remedy_for
 from stations.choices import HandshakeRefusal, SecurityProfile
-from stations.models import ChargingStation, HandshakeFailure
+from stations.models import HandshakeFailure
 from stations.selectors.handshakes import get_handshake_failure_for
 from stations.selectors.locations import locations_for
 from stations.services.stations import adopt_station
@@ -76,7 +77,7 @@ def _adopted(
             request, _("%(identity)s is yours now.") % {"identity": done.station.identity}
         )
         return redirect("station", identity=done.station.identity)
-    return _password_page(request, done.station, done.generated_password)
+    return password_page(request, done.station, done.generated_password)
 
 
 @require_POST
@@ -90,7 +91,7 @@ def mend_handshake(request: OperatorRequest, id: str) -> HttpResponse:
         messages.error(request, error.message)
         return redirect("handshake", id=id)
     if password is not None and failure.station is not None:
-        return _password_page(request, failure.station, password)
+        return password_page(request, failure.station, password)
     messages.success(request, _("Done. The station is let in at its next attempt."))
     return redirect("operator")
 
@@ -102,18 +103,6 @@ def dismiss_handshake(request: OperatorRequest, id: str) -> HttpResponse:
     dismiss_failure(acting=request.actor, failure=get_handshake_failure_for(request.actor, id))
     messages.success(request, _("Taken off the list. Another attempt would bring it back."))
     return redirect("operator")
-
-
-def _password_page(
-    request: OperatorRequest, station: ChargingStation, password: str
-) -> HttpResponse:
-    """Not a redirect: the password is in this one answer and nowhere else."""
-    context = {
-        "station": station,
-        "password": password,
-        "address": station_address(),
-    }
-    return page(request, "portal/station_password.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,12 +1,15 @@
-"""The first page: stations and vehicles as they are now, and what needs a person."""
+"""The first page: what is wrong, vehicles and stations as they are now, the day in figures."""
 
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from cms.portal.access import OperatorRequest, operator_page
+from cms.portal.beginning import beginning_of
+from cms.portal.feed import feed_of
 from cms.portal.pages import page, station_address
 from cms.portal.selectors import SHOWS, overview_for
+from cms.portal.today import hours_of, today_of
 
 
 @require_GET
@@ -23,9 +26,14 @@ def overview(request: OperatorRequest) -> HttpResponse:
         "portal/overview.html",
         {
             "overview": shown,
+            "today": today_of(request.actor, now=now),
+            "hours": hours_of(request.actor, now=now),
+            "feed": feed_of(request.actor, now=now),
+            "beginning": beginning_of(request.actor),
             "show": show,
             "after": after,
             "room": "overview",
             "station_address": station_address(),
+            "zone": request.actor.operator.time_zone,
         },
     )

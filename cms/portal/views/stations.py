@@ -1,4 +1,6 @@
-"""One station, and what can be asked of it."""
+"""One station as it is now, and what can be asked of it."""
+
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -12,47 +14,37 @@ from accounts.selectors import id_tokens_for
 from accounts.services.permissions import require
 from cms.base.errors import Conflict, Invalid
 from cms.portal.access import OperatorRequest, operator_page
-from cms.portal.commands import latest_commands, told_configuration
+from cms.portal.commands import latest_commands
 from cms.portal.pages import page
 from cms.portal.questions import QUESTIONS
+from cms.portal.recovery import recovery_of
 from cms.portal.refusals import show_refusal
-from cms.portal.remedies import own_failures
-from cms.portal.selectors import station_views
-from cms.portal.sessions import session_page_for
-from cms.portal.trace import latest_frames
+from cms.portal.selectors import StationView
+from cms.portal.station_page import station_page
 from stations.selectors.stations import get_station_with_state_for
 
-_SESSIONS_SHOWN = 10
 _ID_TOKENS_SUGGESTED = 50
 
 
 @require_GET
 @operator_page
 def station_detail(request: OperatorRequest, identity: str) -> HttpResponse:
-    """Header, EVSEs, commands and their outcomes, sessions, frames."""
-    station = get_station_with_state_for(request.actor, identity)
-    now = timezone.now()
-    view = station_views([station], actor=request.actor, now=now, priced=True)[0]
-    sessions, _more = session_page_for(
-        request.actor, status="", station=identity, before="", now=now
-    )
-    commands = latest_commands(station)
-    return page(
-        request,
-        "portal/station_detail.html",
-        {
-            "view": view,
-            "station": station,
-            "state": getattr(station, "state", None),
-            "failures": own_failures(station),
+    """What is wrong, its EVSEs with the vehicles at them, the latest commands, all buttons."""
+
+    def add(view: StationView) -> dict[str, Any]:
+        now = timezone.now()
+        commands = latest_commands(view.station)
+        recovery = recovery_of(view, now=now)
+        return {
             "commands": commands,
-            "has_open_commands": any(command.is_open for command in commands),
-            "configuration": told_configuration(station),
-            "sessions": sessions[:_SESSIONS_SHOWN],
-            "frames": latest_frames(station),
+            "recovery": recovery,
+            "has_open_commands": any(command.is_open for command in commands)
+            or (recovery is not None and not recovery.is_over),
             "now": now,
-            "zone": (station.location or request.actor.operator).time_zone,
-        },
+        }
+
+    return station_page(
+        request, identity, "station", "portal/station_detail.html", add, priced=True
     )
 
 
@@ -78,7 +70,7 @@ def station_question(request: OperatorRequest, identity: str, kind: str) -> Http
                     _("%(title)s: sent to the station. Its answer appears under Commands.")
                     % {"title": question.title},
                 )
-                return redirect(reverse("station", args=[identity]) + "#commands")
+                return redirect(reverse(question.shown_on, args=[identity]) + question.anchor)
     else:
         form = question.form_class(initial=request.GET.dict())
     suggested = id_tokens_for(request.actor).filter(status="accepted").select_related("driver")
@@ -91,6 +83,7 @@ def station_question(request: OperatorRequest, identity: str, kind: str) -> Http
             "form": form,
             "evse_id": form["evse_id"].value() if "evse_id" in form.fields else None,
             "id_tokens": suggested[:_ID_TOKENS_SUGGESTED] if kind == "start" else [],
+            "room": "stations",
         },
         status=400 if form.is_bound else 200,
     )

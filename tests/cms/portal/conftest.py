@@ -60,8 +60,12 @@ class World:
             "start", "stop", "unlock", "out-of-service", "in-service", "reset-soft", "reset-hard",
             "trigger", "get-configuration", "change-configuration", "clear-cache",
         ]  # fmt: skip
+        tabs = ["sessions", "trace", "commands", "configuration", "settings", "labels"]
         return [
             station,
+            *(f"{station}{tab}/" for tab in tabs),
+            f"{station}new-password/",
+            f"/operator/locations/{self.station.location_id}/",
             *(f"{station}ask/{kind}/?evse_id=1" for kind in questions),
             f"/operator/sessions/{self.completed.pk}/",
             f"/operator/sessions/{self.in_review.pk}/",

@@ -12,11 +12,20 @@ from cms.portal.urls import urlpatterns
 from tests.cms.portal.conftest import World
 from tests.factories import make_membership, make_operator, make_user
 
-ROOMS = ["/operator/", "/operator/sessions/"]
+ROOMS = [
+    "/operator/",
+    "/operator/sessions/",
+    "/operator/map/",
+    "/operator/locations/",
+    "/operator/stations/",
+]
+# Forms that make something, for those who may.
+MAKING = ["/operator/new-station/", "/operator/new-location/"]
+FILES = ["/operator/stations.csv"]
 
 
 def test_the_team_sees_every_page(world: World, owner: Client) -> None:
-    for path in [*ROOMS, *world.paths]:
+    for path in [*ROOMS, *MAKING, *FILES, *world.paths]:
         response = owner.get(path)
         assert response.status_code == 200, path
         assert "no-store" in response.headers["Cache-Control"], path
@@ -24,7 +33,7 @@ def test_the_team_sees_every_page(world: World, owner: Client) -> None:
 
 
 def test_a_stranger_is_sent_to_the_door(world: World) -> None:
-    for path in [*ROOMS, *world.paths]:
+    for path in [*ROOMS, *MAKING, *FILES, *world.paths]:
         response = Client().get(path)
         assert response.status_code == 302, path
         assert response.headers["Location"].startswith("/login/?next="), path
@@ -38,25 +47,27 @@ def test_another_operators_things_do_not_exist(
         assert foreign.get(path).status_code == 404, path
         assert foreign.post(path, {"reason": "x"}).status_code in (404, 405), path
     for path in (
-        f"/operator/handshakes/{world.failure.pk}/{verb}/" for verb in ("mend", "dismiss")
+        f"/operator/handshakes/{world.failure.pk}/mend/",
+        f"/operator/handshakes/{world.failure.pk}/dismiss/",
+        f"/operator/commands/{world.command.pk}/cancel/",
     ):
         assert foreign.post(path).status_code == 404, path
-    for path in ROOMS:
+    for path in [*ROOMS, *FILES]:
         page = foreign.get(path)
-        assert world.station.identity not in page.content.decode(), path
+        assert world.station.identity.encode() not in page.getvalue(), path
 
 
 def test_a_driver_reads_that_there_is_no_team_yet(world: World, driver_client: Client) -> None:
-    for path in [*ROOMS, *world.paths]:
+    for path in [*ROOMS, *MAKING, *FILES, *world.paths]:
         response = driver_client.get(path)
         assert response.status_code == 403, path
         assert "No operator team yet" in response.content.decode(), path
 
 
 def test_a_viewer_reads_but_may_ask_nothing_of_a_station(world: World, viewer: Client) -> None:
-    for path in [*ROOMS, *world.paths]:
-        expected = 403 if "/ask/" in path else 200
-        assert viewer.get(path).status_code == expected, path
+    for path in [*ROOMS, *MAKING, *FILES, *world.paths]:
+        is_question = "/ask/" in path or path.endswith("/new-password/") or path in MAKING
+        assert viewer.get(path).status_code == (403 if is_question else 200), path
 
 
 def test_ids_that_can_be_nobodys_are_not_found(world: World, owner: Client) -> None:
@@ -77,6 +88,11 @@ def test_odd_query_parameters_show_a_page(world: World, owner: Client) -> None:
         "/operator/?show=nonsense&after=%00%27",
         "/operator/sessions/?status=x&station=%00&before=%00",
         "/operator/sessions/?before=99999999999999999999",
+        "/operator/stations/?q=%00&status=x&location=%27&model=%00&sort=-x&after=%00",
+        "/operator/stations/?location=99999999999999999999&sort=seen&after=WyJhIiwieCIsIjEiXQ",
+        f"/operator/stations/{world.station.identity}/trace/?action=%00&direction=x&before=%00",
+        f"/operator/stations/{world.station.identity}/commands/?before=x",
+        f"/operator/stations/{world.station.identity}/sessions/?before=-1",
     ):
         assert owner.get(path).status_code == 200, path
 
@@ -84,14 +100,16 @@ def test_odd_query_parameters_show_a_page(world: World, owner: Client) -> None:
 def test_every_address_of_the_portal_is_walked(world: World, owner: Client) -> None:
     """A page that is added to the URL configuration has to be added to this file."""
     resolver = get_resolver()
-    walked = {resolver.resolve(path.split("?")[0]).url_name for path in [*ROOMS, *world.paths]}
-    by_post_only = {"switch-operator", "mend-handshake", "dismiss-handshake"}
+    pages = [*ROOMS, *MAKING, *FILES, *world.paths]
+    walked = {resolver.resolve(path.split("?")[0]).url_name for path in pages}
+    by_post_only = {"switch-operator", "mend-handshake", "dismiss-handshake", "cancel-command"}
     without_team = {"home", "login", "logout"}
     assert {pattern.name for pattern in urlpatterns} == walked | by_post_only | without_team
     for path in (
         "/operator/switch/",
         f"/operator/handshakes/{world.failure.pk}/mend/",
         f"/operator/handshakes/{world.failure.pk}/dismiss/",
+        f"/operator/commands/{world.command.pk}/cancel/",
     ):
         assert owner.get(path).status_code == 405
 

@@ -67,7 +67,8 @@ def test_a_station_whose_gateway_died_is_offline_and_its_status_not_believed(
 def test_a_new_operator_is_told_how_to_begin(client_as: Callable[..., Client]) -> None:
     client = client_as(make_operator(), Role.OWNER)
     overview = text(client, "/operator/")
-    assert "You have no stations yet." in overview
+    assert "From here to the first session" in overview
+    assert "Add a station" in overview
     assert "/ocpp/" in overview
     assert "was not let in" not in overview
     assert "There are no sessions yet." in text(client, "/operator/sessions/")
@@ -115,7 +116,7 @@ def test_the_trace_shows_what_a_station_sent_as_text_and_not_as_markup(
     make_message(
         world.station, action="DataTransfer", payload='{"data":"<script>alert(1)</script>"}'
     )
-    page = owner.get(f"/operator/stations/{world.station.identity}/").content.decode()
+    page = owner.get(f"/operator/stations/{world.station.identity}/trace/").content.decode()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
 
