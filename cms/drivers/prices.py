@@ -29,6 +29,7 @@ from stations.models import ChargingStation
 
 EXAMPLE_WH = 20_000
 _EXAMPLE_POWER_W = 30_000  # where nobody knows the connector's
+_CAR_POWER_W = 60_000
 _ORDER = (Dimension.ENERGY, Dimension.TIME, Dimension.PARKING_TIME, Dimension.FLAT)
 
 
@@ -88,8 +89,11 @@ def price_card(
 
 
 def example_s(max_power_w: int | None) -> int:
-    """How long the example takes at this connector, in seconds: whole steps of five minutes."""
-    power_w = max_power_w or _EXAMPLE_POWER_W
+    """How long the example takes at this connector, in seconds: whole steps of five minutes.
+
+    Hardly a car takes more than 60 kW for all of it, whatever the connector could give.
+    """
+    power_w = min(max_power_w or _EXAMPLE_POWER_W, _CAR_POWER_W)
     exact = timedelta(hours=EXAMPLE_WH / power_w)
     step = timedelta(minutes=5)
     return int((-(-exact // step) * step).total_seconds())
@@ -174,7 +178,7 @@ def _steps(component: PriceComponent) -> Iterator[str]:
             "step": f"{formats.number(Decimal(step) / 1000)} kWh"
         }
     else:
-        yield _("each step of %(step)s that has begun counts") % {"step": formats.duration(step)}
+        yield _("counted in steps of %(step)s") % {"step": formats.duration(step)}
 
 
 def _parking(tariff: Tariff, component: PriceComponent) -> Iterator[str]:

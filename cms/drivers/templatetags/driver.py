@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django import template
 from django.templatetags.static import static
@@ -40,9 +39,9 @@ def span(seconds: int | None) -> str:
 
 
 @register.filter
-def vat(percent: Decimal) -> str:
+def percent(value: Decimal | int) -> str:
     """`19%`."""
-    return formats.percent(percent)
+    return formats.percent(Decimal(value))
 
 
 @register.simple_tag
@@ -91,9 +90,3 @@ def pill(look: Look) -> SafeString:
 def spaced(code: str) -> str:
     """`ABCD 1234`, as a label prints it."""
     return f"{code[:4]} {code[4:]}"
-
-
-@register.filter
-def has_errors(field: Any) -> str:
-    """For `aria-invalid`."""
-    return "true" if field.errors else "false"
