@@ -33,6 +33,10 @@ KEYWORDS = {
     "npgettext": ((1, "c"), 2, 3),
 }
 _INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)
+_DATED = re.compile(
+    r'^"(Report-Msgid-Bugs-To|POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team|Generated-By): .*\n',
+    re.MULTILINE,
+)
 
 Found = tuple[str, str | tuple[str, ...], str | None]
 
@@ -102,10 +106,16 @@ def update_catalogues(root: Path = ROOT) -> dict[str, list[str]]:
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
         catalogue.fuzzy = False
-        with path.open("wb") as file:
-            write_po(file, catalogue, width=100, sort_output=True, include_lineno=False)
+        path.write_text(_written(catalogue))
         lacking[path.parent.parent.name] = missing(catalogue, found)
     return lacking
+
+
+def _written(catalogue: Catalog) -> str:
+    """The text of a `.po` file, the same for the same sentences: no dates, no line numbers."""
+    file = BytesIO()
+    write_po(file, catalogue, width=100, sort_output=True, include_lineno=False)
+    return _DATED.sub("", file.getvalue().decode()).lstrip()
 
 
 def compile_messages(root: Path = ROOT) -> list[Path]:
