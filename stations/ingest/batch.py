@@ -42,7 +42,7 @@ class Batch:
     """Writes `facts` in one transaction; `results[i]` is then the result of `facts[i]`.
 
     `known_connectors` are those whose rows are known to exist; the batch adds the ones it makes, after its
-    commit. `told_before` says that some reading is in the database already, so that the plain COPY fails.
+    commit. `told_before` says that some of it may be in the database already, where a plain COPY fails or doubles.
     """
 
     def __init__(
@@ -92,8 +92,14 @@ class Batch:
 
     async def _write_messages(self, connection: AsyncConnection[Any]) -> None:
         rows = message_rows(message for _, message in self._take(MessageSeen))
-        if rows:
+        if not rows:
+            return
+        if not self._told_before:
             await _copy(connection, sql.COPY_MESSAGES, rows)
+            return
+        await connection.execute(sql.STAGE_MESSAGES)
+        await _copy(connection, sql.COPY_STAGED_MESSAGES, rows)
+        await connection.execute(sql.INSERT_STAGED_MESSAGES)
 
     # --- states -----------------------------------------------------------------------------
 

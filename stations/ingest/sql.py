@@ -5,9 +5,25 @@ proves that writer and ORM agree. Locks are taken in one order everywhere: stati
 transactions by id, then connector statuses by key, then progress by transaction.
 """
 
-COPY_MESSAGES = """
-COPY stations_ocppmessage (at, station_id, generation, direction, type, action, message_id, payload) FROM STDIN
-"""
+MESSAGE_COLUMNS = "at, station_id, generation, direction, type, action, message_id, payload"
+
+COPY_MESSAGES = f"COPY stations_ocppmessage ({MESSAGE_COLUMNS}) FROM STDIN"
+
+# The way for batches that may have been written already.
+STAGE_MESSAGES = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_ocppmessage ON COMMIT DELETE ROWS
+AS SELECT {MESSAGE_COLUMNS} FROM stations_ocppmessage WITH NO DATA
+"""  # noqa: S608 - the columns are a constant
+COPY_STAGED_MESSAGES = f"COPY staged_ocppmessage ({MESSAGE_COLUMNS}) FROM STDIN"
+INSERT_STAGED_MESSAGES = f"""
+INSERT INTO stations_ocppmessage ({MESSAGE_COLUMNS})
+SELECT {MESSAGE_COLUMNS} FROM staged_ocppmessage n
+WHERE NOT EXISTS (
+    SELECT 1 FROM stations_ocppmessage o
+    WHERE (o.station_id, o.at, o.generation, o.direction, o.type, o.action, o.message_id)
+        = (n.station_id, n.at, n.generation, n.direction, n.type, n.action, n.message_id)
+)
+"""  # noqa: S608 - the columns are a constant
 
 METER_VALUE_COLUMNS = """
 tx_month, station_id, transaction_id, evse_id, at, device_at, has_device_time, received_at, measurand, phase,
@@ -197,7 +213,7 @@ WHERE s.station_id = u.station_id
 
 UPDATE_BOOTS = """
 UPDATE stations_stationstate s
-SET booted_at = u.at, boot_count = s.boot_count + 1, vendor = u.vendor, model = u.model,
+SET booted_at = u.at, boot_count = s.boot_count + (s.booted_at IS DISTINCT FROM u.at)::integer, vendor = u.vendor, model = u.model,
     serial_number = u.serial_number, firmware_version = u.firmware_version
 FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[])
   AS u(station_id, at, vendor, model, serial_number, firmware_version)
@@ -225,6 +241,7 @@ WHERE s.station_id = u.station_id
 
 # --- connections -----------------------------------------------------------------------------
 
+# The same gateway and moment are the same socket, written again after a commit whose answer was lost.
 OPEN_CONNECTIONS = """
 WITH opened AS (
     INSERT INTO stations_stationstate AS s
@@ -234,7 +251,9 @@ WITH opened AS (
       AS u(station_id, gateway_id, protocol, security_profile, remote_address, at)
     ORDER BY 1
     ON CONFLICT (station_id) DO UPDATE
-    SET generation = s.generation + 1, connected = true, gateway_id = EXCLUDED.gateway_id,
+    SET generation = s.generation + ((s.gateway_id, s.connected_at)
+            IS DISTINCT FROM (EXCLUDED.gateway_id, EXCLUDED.connected_at))::integer,
+        connected = true, gateway_id = EXCLUDED.gateway_id,
         protocol = EXCLUDED.protocol, connected_at = EXCLUDED.connected_at, last_seen_at = EXCLUDED.last_seen_at
     RETURNING s.station_id, s.generation, s.boot_count
 )
@@ -256,6 +275,7 @@ INSERT INTO stations_connection
 SELECT * FROM unnest(
     %s::bigint[], %s::bigint[], %s::uuid[], %s::text[], %s::integer[], %s::text[], %s::timestamptz[]
 )
+ON CONFLICT DO NOTHING
 """
 
 CLOSE_CONNECTIONS = """

@@ -12,7 +12,8 @@ When the database refuses:
                                        quarantine and its handler gets FactQuarantined
     a lock held elsewhere (40, 55)     the batch is halved; one that still waits goes to a side lane that tries
                                        again until it can be written, so that the others are not kept waiting
-    the server is gone (08, 53, 57 …)  everything waits and is tried again; nobody gets a reply meanwhile
+    the server is gone (08, 53, 57 …)  everything waits and is tried again, as if it might be written already;
+                                       nobody gets a reply meanwhile
 """
 
 import asyncio
@@ -184,8 +185,7 @@ class Writer:
                 await self._divide(entries, error, told_before)
             except psycopg.errors.CheckViolation as error:
                 if error.diag.constraint_name is None and not made_partitions:
-                    made_partitions = True
-                    await self._make_partitions()
+                    made_partitions = await self._make_partitions()
                     continue
                 await self._divide(entries, error, told_before)
             except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -197,6 +197,8 @@ class Writer:
                 logger.warning("the database cannot be written to, trying again: %s", error)
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_S)
+                # What was lost may have been no more than the answer to our commit.
+                told_before = True
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, the writer never dies of one fact
                 await self._divide(entries, error, told_before)
@@ -292,10 +294,17 @@ class Writer:
             if not isinstance(error, psycopg.errors.LockNotAvailable):
                 await self._drop_connection()
 
-    async def _make_partitions(self) -> None:
-        connection = await self._usable_connection()
-        async with connection.transaction():
-            await connection.execute(sql.MAKE_PARTITIONS)
+    async def _make_partitions(self) -> bool:
+        """Whether they are there now; not if somebody reads the whole table, say, or the server is gone."""
+        try:
+            connection = await self._usable_connection()
+            async with connection.transaction():
+                await connection.execute(sql.MAKE_PARTITIONS)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            logger.warning("no partitions made yet: %s", error)
+            await asyncio.sleep(RETRY_S)
+            return False
+        return True
 
     # --- connections ------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ async def test_a_deployment_loses_nothing_and_leaves_nothing_half_done(
     )
     async with fleet.at_work():
         for _ in range(deploys):
-            await fleet.acknowledged(stations * rng.choice((1, 5, 10)))
+            await fleet.acknowledged(stations * rng.choice((1, 3, 6)))
             await server.stopped()
             open_sockets, leases = await in_db(lambda: _left_behind(site))
             assert (open_sockets, leases) == (0, 0)

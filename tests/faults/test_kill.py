@@ -26,7 +26,7 @@ async def test_acknowledged_facts_survive_kills_exactly_once(
     async with fleet.at_work():
         for _ in range(kills):
             # Some kills hit the storm of returning stations, some a fleet at work.
-            await fleet.acknowledged(stations * rng.choice((1, 5, 10)))
+            await fleet.acknowledged(stations * rng.choice((1, 3, 6)))
             await asyncio.sleep(rng.uniform(0, 0.3))
             await server.killed()
             await server.up()
