@@ -4,6 +4,8 @@ A page that hears of a change asks for itself again over HTTP, where sessions, t
 anew; no data travels here.
 """
 
+import logging
+import re
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
@@ -14,7 +16,10 @@ from django.conf import settings
 from accounts.models import User
 from cms.portal.access import SESSION_KEY, choose_membership, memberships_of
 
+logger = logging.getLogger("magetsi.errors")
+
 NOT_ALLOWED = 4403
+_LOST = re.compile(rb"lost=([0-9A-F]{8})")
 
 
 class StationsChanged(TypedDict):
@@ -37,6 +42,9 @@ class OperatorConsumer(AsyncJsonWebsocketConsumer):
         self.group = f"operator.{operator_id}"
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
+        lost = _LOST.fullmatch(self.scope["query_string"])
+        if lost:  # the reference that the page showed meanwhile
+            logger.info("ref %s: a live page lost its connection and is back", lost[1].decode())
         await self.send_json({"changed": []})
 
     async def disconnect(self, code: int) -> None:

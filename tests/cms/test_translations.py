@@ -25,7 +25,7 @@ from tests.cms.portal.conftest import client_as, make_world, owner, world  # noq
 
 # Names, units and abbreviations: the same in every language that we speak.
 PROPER = {
-    "Magetsi", "EVSE", "OCPP", "CSV", "XLSX", "PDF", "QR", "kW", "kWh", "Wh", "W", "UTC", "URL", "RFID", "SVG",
+    "Magetsi", "EVSE", "OCPP", "OCPI", "CSV", "XLSX", "PDF", "QR", "kW", "kWh", "Wh", "W", "UTC", "URL", "RFID", "SVG",
     "REST", "API", "VAT", "ID", "URI", "×",
 }  # fmt: skip
 # Attributes that are read or heard.

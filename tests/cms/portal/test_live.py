@@ -43,7 +43,9 @@ def _cookie(user: Any) -> str:
     return f"sessionid={client.cookies[django_settings.SESSION_COOKIE_NAME].value}"
 
 
-def _connection(cookie: str = "", origin: str = f"http://{HOST}") -> WebsocketCommunicator:
+def _connection(
+    cookie: str = "", origin: str = f"http://{HOST}", query: str = ""
+) -> WebsocketCommunicator:
     from cms.application import Application
 
     async def no_http(*args: Any) -> None:
@@ -52,7 +54,21 @@ def _connection(cookie: str = "", origin: str = f"http://{HOST}") -> WebsocketCo
     headers = [(b"host", HOST.encode()), (b"origin", origin.encode())]
     if cookie:
         headers.append((b"cookie", cookie.encode()))
-    return WebsocketCommunicator(Application(no_http), "/ws/operator/", headers=headers)
+    return WebsocketCommunicator(Application(no_http), f"/ws/operator/{query}", headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("query", "logged"), [("?lost=7F3A21C0", True), ("?lost=7f3a", False), ("", False)]
+)
+async def test_the_reference_of_a_lost_connection_is_in_the_log(
+    membership: Membership, caplog: pytest.LogCaptureFixture, query: str, logged: bool
+) -> None:
+    with caplog.at_level("INFO", logger="magetsi.errors"):
+        page = _connection(await in_db(lambda: _cookie(membership.user)), query=query)
+        assert (await page.connect(timeout=PATIENCE_S))[0]
+        await page.receive_json_from(timeout=PATIENCE_S)
+        await page.disconnect()
+    assert ("ref 7F3A21C0" in caplog.text) is logged
 
 
 async def test_a_page_hears_of_its_own_operators_stations_only(membership: Membership) -> None:
