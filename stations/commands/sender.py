@@ -230,7 +230,10 @@ class CommandSender:
         while True:
             try:
                 async with self._socket.gateway.connection() as connection:
-                    await connection.execute(LATE if late else FINISH, parameters)
+                    cursor = await connection.execute(LATE if late else FINISH, parameters)
+                    if not late and not cursor.rowcount and response is not None:
+                        # A sweep ended it while the answer could not be written.
+                        await connection.execute(LATE, parameters)
                     if command.offers_key:
                         await self._settle_rotation(connection, command, outcome)
                 self._socket.gateway.note_change(self._socket.station_id)
