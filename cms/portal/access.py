@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
@@ -37,7 +38,7 @@ def choose_membership(memberships: list[Membership], slug: str | None) -> Member
     return next(chosen, memberships[0] if memberships else None)
 
 
-def operator_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def operator_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """A page for members of a team: signs in, finds the team, sets `request.actor`.
 
     What a domain function does not find is a 404, what it does not allow a 403. Never cached.
@@ -46,7 +47,7 @@ def operator_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
     @login_required
     @never_cache
     @wraps(view)
-    def wrapper(request: OperatorRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapper(request: OperatorRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         request.memberships = memberships_of(request.user)  # type: ignore[arg-type]
         membership = choose_membership(request.memberships, request.session.get(SESSION_KEY))
         if membership is None:

@@ -6,6 +6,9 @@ class PortalConfig(AppConfig):
     label = "portal"
 
     def ready(self) -> None:
-        from cms.portal import live
+        from cms.portal import (
+            invitations,  # noqa: F401 - registers its outbox handler
+            live,
+        )
 
         live.register()

@@ -1,7 +1,8 @@
-"""Sessions: the list, one with its price and its facts, and letting a reviewed one go on."""
+"""Sessions: the list, the same as a file, one with its story and its price, and letting a reviewed one go on."""
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,39 +14,48 @@ from billing.sessions.services import release_session
 from cms.base.errors import Conflict, DomainError, NotAllowed
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.curve import power_curve
+from cms.portal.export import csv_response
 from cms.portal.forms import ReleaseForm
 from cms.portal.looks import SESSION
 from cms.portal.pages import page
+from cms.portal.recorder import reason_words, timeline_of
 from cms.portal.refusals import show_refusal
-from cms.portal.sessions import get_session_for, session_page_for
+from cms.portal.session_list import EXPORT_HEAD, export_rows, read_filter, session_page
+from cms.portal.sessions import get_session_for
+from cms.portal.tariff_words import explained
 from cms.portal.trace import frames_of_session
-from stations.choices import ReviewReason
 
 
 @require_GET
 @operator_page
 def session_list(request: OperatorRequest) -> HttpResponse:
-    """`?status=` and `?station=` filter, `?before=` turns the page."""
-    status = request.GET.get("status", "")
-    status = status if status in SessionStatus.values else ""
-    station = request.GET.get("station", "").replace("\0", "")
+    """The filters are in the address, `?before=` turns the page."""
+    form, asked = read_filter(request.GET)
     before = request.GET.get("before", "")
-    sessions, next_before = session_page_for(
-        request.actor, status=status, station=station, before=before, now=timezone.now()
-    )
+    sessions, following = session_page(request.actor, asked, before=before, now=timezone.now())
     return page(
         request,
         "portal/session_list.html",
         {
             "sessions": sessions,
-            "next_before": next_before,
-            "status": status,
-            "station": station,
+            "following": following,
             "before": before,
+            "form": form,
+            "asked": asked,
             "statuses": SESSION.items(),
             "room": "sessions",
         },
     )
+
+
+@require_GET
+@operator_page
+def session_export(request: OperatorRequest) -> HttpResponseBase:
+    """Everything that the list with these filters shows, on all its pages."""
+    _form, asked = read_filter(request.GET)
+    now = timezone.now()
+    filename = f"sessions-{request.actor.operator.slug}-{now:%Y-%m-%d}.csv"
+    return csv_response(request, filename, EXPORT_HEAD, export_rows(request.actor, asked, now=now))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,6 +82,7 @@ def session_detail(request: OperatorRequest, id: str) -> HttpResponse:
             return redirect("session", id=id)
     tx = view.tx
     reviewable = view.session.status == SessionStatus.IN_REVIEW
+    frames = frames_of_session(tx) if tx else []
     return page(
         request,
         "portal/session_detail.html",
@@ -80,16 +91,14 @@ def session_detail(request: OperatorRequest, id: str) -> HttpResponse:
             "session": view.session,
             "tx": tx,
             "zone": view.time_zone,
-            "reasons": [_sentence(reason) for reason in tx.review_reasons] if tx else [],
+            "steps": timeline_of(view, frames),
+            "lines": explained(view.price) if view.price else [],
+            "reasons": [reason_words(reason) for reason in tx.review_reasons] if tx else [],
             "curve": power_curve(tx) if tx else None,
-            "frames": frames_of_session(tx) if tx else [],
+            "frames": frames,
             "form": form if reviewable and allows(request.actor.role, "sessions.release") else None,
             "reviewable": reviewable,
             "room": "sessions",
         },
         status=400 if form.is_bound else 200,
     )
-
-
-def _sentence(reason: str) -> str:
-    return str(ReviewReason(reason).label) if reason in ReviewReason.values else reason
