@@ -117,7 +117,10 @@ class CommandView:
         if "configurationKey" in response:
             count = len(response["configurationKey"] or [])
             return _("%(count)s settings told") % {"count": count}
-        return str(response.get("status", ""))
+        status = str(response.get("status", ""))
+        # The pill says as much.
+        is_plain = status == "Accepted" and self.command.status == CommandStatus.ACCEPTED
+        return "" if is_plain else status
 
 
 def _at(evse_id: Any) -> str:

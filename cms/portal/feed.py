@@ -16,7 +16,7 @@ from cms.portal.looks import COMMAND, CONNECTOR, OFFLINE, ONLINE, Look
 from cms.portal.templatetags.magetsi import kwh
 from stations.models import Command, ConnectorStatus, StationState, Transaction
 
-FEED_SHOWN = 12
+FEED_SHOWN = 8
 REACHES_BACK = timedelta(hours=24)
 
 _STARTED = CONNECTOR["Charging"]

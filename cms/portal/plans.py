@@ -12,6 +12,8 @@ from stations.services.stations import ConnectorPlan, EVSEPlan
 
 MOST_OUTLETS = 32
 SPARE_LINES = 2
+# A new station has no lines yet; what more it has can be added under its settings.
+NEW_LINES = 4
 _DC = frozenset({"CHADEMO", "IEC_62196_T1_COMBO", "IEC_62196_T2_COMBO", "TESLA_S"})
 # What one phase of 32 A at 230 V gives.
 _ONE_PHASE_W = 7_400
@@ -128,4 +130,5 @@ def _connector(form: forms.Form) -> ConnectorPlan:
 
 
 def _kw(power_w: int | None) -> Decimal | None:
-    return (Decimal(power_w) / 1000).normalize() if power_w else None
+    """22, not 22.000 and not 2.2E+1."""
+    return Decimal(f"{(Decimal(power_w) / 1000).normalize():f}") if power_w else None

@@ -44,6 +44,7 @@ function words(row) {
 function start() {
   box.hidden = false;
   const map = L.map(box, { worldCopyJump: true });
+  map.attributionControl.setPrefix('<a href="https://leafletjs.com">Leaflet</a>');
   if (box.dataset.tiles) {
     const attribution = document.createElement("span");
     attribution.textContent = box.dataset.attribution;

@@ -6,11 +6,12 @@ from typing import Any
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.export import csv_response
-from cms.portal.looks import CONNECTOR, OFFLINE, ONLINE, UNREPORTED
+from cms.portal.looks import CONNECTOR, OFFLINE, ONLINE, Look
 from cms.portal.pages import page, station_address
 from cms.portal.selectors import StationView, counts_of
 from cms.portal.station_list import (
@@ -28,7 +29,7 @@ _STATES = (
     ("charging", CONNECTOR["Charging"]),
     ("faulted", CONNECTOR["Faulted"]),
     ("offline", OFFLINE),
-    ("new", UNREPORTED),
+    ("new", Look(gettext_lazy("Never connected"), "offline", "ring")),
 )
 
 

@@ -14,7 +14,7 @@ from cms.base.errors import Conflict, Invalid, NotAllowed
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.pages import page, station_address
 from cms.portal.passwords import password_page
-from cms.portal.plans import OutletFormSet, outlets_of
+from cms.portal.plans import NEW_LINES, OutletFormSet, outlets_of
 from cms.portal.refusals import show_refusal
 from cms.portal.station_forms import NewStationForm, StationSettingsForm
 from cms.portal.station_page import station_page
@@ -38,6 +38,7 @@ def new_station(request: OperatorRequest) -> HttpResponse:
     initial |= {"identity": request.GET.get("identity", "")[:48]}
     form = NewStationForm(data, locations=locations, initial=initial)
     outlets = OutletFormSet(data, prefix="outlets")
+    outlets.extra = NEW_LINES
     if request.method == "POST" and all([form.is_valid(), outlets.is_valid()]):
         try:
             made = _create(request, form, outlets)

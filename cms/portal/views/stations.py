@@ -15,7 +15,7 @@ from accounts.services.permissions import require
 from cms.base.errors import Conflict, Invalid
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.commands import latest_commands
-from cms.portal.pages import page
+from cms.portal.pages import page, station_address
 from cms.portal.questions import QUESTIONS
 from cms.portal.recovery import recovery_of
 from cms.portal.refusals import show_refusal
@@ -40,6 +40,7 @@ def station_detail(request: OperatorRequest, identity: str) -> HttpResponse:
             "recovery": recovery,
             "has_open_commands": any(command.is_open for command in commands)
             or (recovery is not None and not recovery.is_over),
+            "station_address": station_address(),
             "now": now,
         }
 
