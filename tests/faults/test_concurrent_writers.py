@@ -54,7 +54,7 @@ async def quarrel(site, rng, until):
 
 
 @pytest.mark.parametrize(
-    ("calls", "stations"), [(400, 12), pytest.param(15_000, 20, marks=pytest.mark.faults)]
+    ("calls", "stations"), [(400, 12), pytest.param(4_000, 20, marks=pytest.mark.faults)]
 )
 async def test_no_quarrel_in_the_database_reaches_a_station(
     site, server, second_server, tmp_path, say, calls, stations

@@ -16,7 +16,7 @@ from tests.faults.oracle import judge
 from tests.faults.raw import socket_of
 from tests.stations.ocpp.conftest import eventually, in_db
 
-LONG = pytest.param(10, 20, marks=pytest.mark.faults)
+LONG = pytest.param(6, 20, marks=pytest.mark.faults)
 
 
 @pytest.mark.parametrize(("deploys", "stations"), [(2, 10), LONG])

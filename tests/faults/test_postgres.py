@@ -25,7 +25,7 @@ from tests.stations.ocpp.conftest import eventually, in_db
 SHORT = ("stop", 2)
 LONG = [
     pytest.param(how, seconds, marks=pytest.mark.faults)
-    for how, seconds in (("stop", 45), ("kill", 20))
+    for how, seconds in (("stop", 30), ("kill", 10))
 ]
 
 

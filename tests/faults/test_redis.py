@@ -32,7 +32,7 @@ def get(server, path, key=None):
         return error.code, error.read()
 
 
-@pytest.mark.parametrize("calls", [200, pytest.param(5000, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("calls", [200, pytest.param(2000, marks=pytest.mark.faults)])
 async def test_without_redis_stations_and_commands_go_on_and_pages_say_so(
     site, server, tmp_path, say, embedded_services, calls
 ):
