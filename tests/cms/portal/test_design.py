@@ -70,7 +70,9 @@ def test_a_choice_of_language_is_kept_and_leads_back(
 ) -> None:
     answer = owner.post("/language/", {"language": "fr", "next": "/operator/?show=online"})
     assert answer.headers["Location"] == "/operator/?show=online"
-    assert '<html lang="fr">' in owner.get("/operator/").content.decode()
+    page = owner.get("/operator/").content.decode()
+    assert '<html lang="fr">' in page
+    assert 'lang="en">English<' in page  # in its own words
     assert '<html lang="en">' in client_as(world.operator).get("/operator/").content.decode()
 
 
@@ -82,5 +84,5 @@ def test_a_choice_of_language_leads_nowhere_else(owner: Client) -> None:
 def test_the_sign_in_page_can_be_read_in_french(db: None) -> None:
     client = Client()
     page = client.get("/login/").content.decode()
-    assert 'value="fr"' in page
+    assert 'value="fr" lang="fr">Français<' in page
     assert 'name="next" value="/login/"' in page
