@@ -1,6 +1,6 @@
 """One browser and one running site for all tests of this directory."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,7 +10,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from pytest_django import DjangoDbBlocker
 
 from accounts.choices import Role
-from accounts.models import Operator
+from accounts.models import Operator, User
 from tests.browser.chromium import FLAGS, find_chromium
 from tests.browser.inventory import Who
 from tests.browser.person import DESK, Person
@@ -55,58 +55,91 @@ async def site(
             yield site
 
 
+class Door:
+    """Opens windows, and closes them at the end."""
+
+    def __init__(self, browser: Browser, site: Site, stack: AsyncExitStack) -> None:
+        self._browser = browser
+        self._site = site
+        self._stack = stack
+        self.people: list[Person] = []
+
+    async def open(
+        self, role: Role | Who, *, operator: Operator | None = None, **options: Any
+    ) -> Person:
+        """A window in which somebody is signed in."""
+        context = await self._browser.new_context(
+            viewport={"width": DESK, "height": 900},
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="Europe/Berlin",
+            **options,
+        )
+        self._stack.push_async_callback(context.close)
+        context.set_default_timeout(_PATIENCE_MS)
+        user = await self._user(role, operator)
+        if user is not None:
+            cookie = await session_cookie(user)
+            await context.add_cookies([{**cookie, "url": self._site.server.http_url}])
+        person = await Person.at(context, self._site.server.http_url)
+        self.people.append(person)
+        return person
+
+    def assert_no_problems(self) -> None:
+        """Of anybody since the last time this was asked."""
+        problems = [problem for person in self.people for problem in person.problems]
+        for person in self.people:
+            person.problems.clear()
+        assert problems == []
+
+    async def _user(self, role: Role | Who, operator: Operator | None) -> User | None:
+        match role:
+            case Who.STRANGER:
+                return None
+            case Who.DRIVER:
+                return self._site.driver.user
+            case Who.NEW_DRIVER:
+                return await in_db(make_user)
+            case Who.TEAM:
+                return await self._site.user_of(Role.OWNER)
+            case Who.NEW_TEAM:
+                return await self._site.user_of(Role.OWNER, self._site.empty)
+            case Who.STAFF:
+                return await in_db(lambda: make_user(is_staff=True, is_superuser=True))
+        return await self._site.user_of(role, operator)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def page_as(browser: Browser, site: Site) -> AsyncIterator[PageAs]:
     """`await page_as(role)`: a window in which somebody is signed in; fails the test on any problem.
 
-    The role is one of the demo's team (`operator=` names another one), or somebody of `Who` who is
-    in none.
+    The role is one of the demo's team (`operator=` names another one), or somebody of `Who`.
     """
-    people: list[Person] = []
     async with AsyncExitStack() as stack:
-
-        async def open_window(
-            role: Role | Who, *, operator: Operator | None = None, **options: Any
-        ) -> Person:
-            context = await browser.new_context(
-                viewport={"width": DESK, "height": 900},
-                reduced_motion="reduce",
-                locale="en-GB",
-                timezone_id="Europe/Berlin",
-                **options,
-            )
-            stack.push_async_callback(context.close)
-            context.set_default_timeout(_PATIENCE_MS)
-            if role is not Who.STRANGER:
-                if role is Who.DRIVER:
-                    user = site.driver.user
-                elif role is Who.NEW_DRIVER:
-                    user = await in_db(make_user)
-                else:
-                    user = await site.user_of(Role(role), operator)
-                cookie = await session_cookie(user)
-                await context.add_cookies([{**cookie, "url": site.server.http_url}])
-            person = await Person.at(context, site.server.http_url)
-            people.append(person)
-            return person
-
-        yield open_window
-    problems = [problem for person in people for problem in person.problems]
-    assert problems == []
+        door = Door(browser, site, stack)
+        yield door.open
+    door.assert_no_problems()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def looker(page_as: PageAs, site: Site) -> Callable[[Who], Awaitable[Person]]:
-    """Somebody of the kind that a page of the inventory is for."""
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def crowd(browser: Browser, site: Site) -> AsyncIterator[tuple[Door, dict[Who, Person]]]:
+    """One window for everybody of `Who`, opened when somebody looks for the first time."""
+    async with AsyncExitStack() as stack:
+        yield Door(browser, site, stack), {}
+
+
+@pytest.fixture
+def looker(crowd: tuple[Door, dict[Who, Person]]) -> Iterator[Callable[[Who], Awaitable[Person]]]:
+    """Somebody of the kind that a page of the inventory is for; fails the test on any problem."""
+    door, people = crowd
 
     async def find(who: Who) -> Person:
-        if who is Who.TEAM:
-            return await page_as(Role.OWNER)
-        if who is Who.NEW_TEAM:
-            return await page_as(Role.OWNER, operator=site.empty)
-        return await page_as(who)
+        if who not in people:
+            people[who] = await door.open(who)
+        return people[who]
 
-    return find
+    yield find
+    door.assert_no_problems()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -21,6 +22,7 @@ class Who(StrEnum):
     NEW_DRIVER = "new driver"
     TEAM = "team"
     NEW_TEAM = "new team"
+    STAFF = "staff"
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,14 @@ Paths = Callable[[Site], dict[str, str]]
 
 @dataclass(frozen=True)
 class Page:
-    """Addresses of one page, each with a label, and everybody who is to look at them."""
+    """Addresses of one page, each with a label, and who is to look at them."""
 
+    who: Who
     paths: Paths
-    whos: tuple[Who, ...]
 
     def sights(self, name: str, site: Site) -> Iterator[Sight]:
         for label, path in self.paths(site).items():
-            for who in self.whos:
-                whose = who.replace(" ", "-") if len(self.whos) > 1 else ""
-                yield Sight("-".join(filter(None, [name, label, whose])), who, path)
+            yield Sight("-".join(filter(None, [name, label])), self.who, path)
 
 
 def _plain(name: str, **queries: str) -> Paths:
@@ -62,8 +62,6 @@ def _station(site: Site) -> dict[str, str]:
     identities = {
         "everything": site.world.station.identity,
         "charging": "DEMO-002",
-        "out-of-service": "DEMO-004",
-        "never-seen": "DEMO-006",
     }
     return {label: reverse("station", args=[identity]) for label, identity in identities.items()}
 
@@ -86,16 +84,30 @@ def _each(name: str, **objects: Callable[[Site], object]) -> Paths:
     }
 
 
-def _team(paths: Paths) -> Page:
-    return Page(paths, (Who.TEAM,))
+def _identity(site: Site) -> str:
+    return site.world.station.identity
 
 
-def _driver(paths: Paths) -> Page:
-    return Page(paths, (Who.DRIVER,))
+def _tariff(site: Site) -> str:
+    return site.trade.assignment.tariff.ocpi_id
 
 
-def _anybody(paths: Paths) -> Page:
-    return Page(paths, (Who.STRANGER,))
+STATION_TABS = (
+    "station-sessions",
+    "station-trace",
+    "station-commands",
+    "station-configuration",
+    "station-settings",
+    "station-labels",
+    "station-new-password",
+)
+
+_anybody = partial(Page, Who.STRANGER)
+_team = partial(Page, Who.TEAM)
+_new_team = partial(Page, Who.NEW_TEAM)
+_driver = partial(Page, Who.DRIVER)
+_new_driver = partial(Page, Who.NEW_DRIVER)
+_staff = partial(Page, Who.STAFF)
 
 
 PAGES: dict[str, Page] = {
@@ -115,23 +127,58 @@ PAGES: dict[str, Page] = {
             running=lambda site: site.world.running.charging_session.pk,
         )
     ),
+    "design": _staff(_plain("design", confirm="part=confirm")),
+    "map": _team(_plain("map")),
+    "locations": _team(_plain("locations")),
+    "location": _team(_each("location", _=lambda site: site.driver.location.pk)),
+    "new-location": _team(_plain("new-location")),
+    "stations": _team(_plain("stations", none="q=nowhere")),
+    "new-station": _team(_plain("new-station")),
+    **{name: _team(_each(name, _=_identity)) for name in STATION_TABS},
+    "handshakes": _team(_plain("handshakes")),
     "handshake": _team(_each("handshake", _=lambda site: site.world.failure.pk)),
+    "id-tokens": _team(_plain("id-tokens", none="q=nowhere")),
+    "new-id-token": _team(_plain("new-id-token")),
+    "id-token": _team(_each("id-token", _=lambda site: site.driver.card.pk)),
+    "block-id-token": _team(_each("block-id-token", _=lambda site: site.driver.card.pk)),
+    "unknown-id-tokens": _team(_plain("unknown-id-tokens")),
+    "token-groups": _team(_plain("token-groups")),
+    "new-token-group": _team(_plain("new-token-group")),
+    "token-group": _team(_each("token-group", _=lambda site: site.trade.group.pk)),
+    "tariffs": _team(_plain("tariffs")),
+    "new-tariff": _team(_plain("new-tariff")),
+    "tariff-choice": _team(_plain("tariff-choice", station="station=DEMO-001")),
+    "tariff": _team(_each("tariff", _=_tariff)),
+    "edit-tariff": _team(_each("edit-tariff", _=_tariff)),
+    "assign-tariff": _team(_each("assign-tariff", _=_tariff)),
+    "tariff-status": _team(
+        lambda site: {"retire": reverse("tariff-status", args=[_tariff(site), "retired"])}
+    ),
+    "remove-assignment": _team(_each("remove-assignment", _=lambda site: site.trade.assignment.pk)),
+    "team": _team(_plain("team")),
+    "new-member": _team(_plain("new-member")),
+    "member-role": _team(_each("member-role", _=lambda site: site.trade.member.pk)),
+    "remove-member": _team(_each("remove-member", _=lambda site: site.trade.member.pk)),
+    "join": _anybody(lambda site: {"": reverse("join", args=site.trade.invitation)}),
+    "api-keys": _team(_plain("api-keys")),
+    "new-api-key": _team(_plain("new-api-key")),
+    "revoke-api-key": _team(_each("revoke-api-key", _=lambda site: site.trade.api_key.pk)),
+    "audit": _team(_plain("audit")),
     "unknown-id-token": _team(
         _each("unknown-id-token", _=lambda site: site.world.unknown_id_token.pk)
     ),
     # --- drivers
     "drivers-home": _anybody(_plain("drivers-home")),
-    "sites": Page(_plain("sites", none="q=nowhere"), (Who.STRANGER, Who.DRIVER)),
+    "sites": _driver(_plain("sites", none="q=nowhere")),
     "site": _anybody(_each("site", _=lambda site: site.driver.location.pk)),
-    "connector": Page(
+    "connector": _driver(
         _each(
             "connector",
             free=lambda site: site.driver.codes["DEMO-001"],
             busy=lambda site: site.driver.codes["DEMO-002"],
             out_of_service=lambda site: site.driver.codes["DEMO-004"],
             offline=lambda site: site.driver.codes["DEMO-006"],
-        ),
-        (Who.STRANGER, Who.DRIVER),
+        )
     ),
     "driver-account": _driver(_plain("driver-account")),
     "driver-register": _anybody(_plain("driver-register")),
@@ -162,23 +209,45 @@ PAGES: dict[str, Page] = {
     "driver-card-block": _driver(_each("driver-card-block", _=lambda site: site.driver.card.pk)),
 }
 
-# What a new team sees, whose one station never connected, and a new driver.
-EMPTY_PAGES: dict[str, Page] = {
-    "operator": Page(_plain("operator"), (Who.NEW_TEAM,)),
-    "sessions": Page(_plain("sessions"), (Who.NEW_TEAM,)),
-    "station": Page(_each("station", _=lambda site: site.bare_station.identity), (Who.NEW_TEAM,)),
-    "driver-sessions": Page(_plain("driver-sessions"), (Who.NEW_DRIVER,)),
-    "driver-cards": Page(_plain("driver-cards"), (Who.NEW_DRIVER,)),
+# The same pages as others see them: somebody who has not signed in; a new team, whose one station
+# never connected, and a new driver.
+OTHER_PAGES: dict[str, dict[str, Page]] = {
+    "signed-out": {
+        "connector": _anybody(_each("connector", free=lambda site: site.driver.codes["DEMO-001"])),
+    },
+    "empty": {
+        "operator": _new_team(_plain("operator")),
+        "map": _new_team(_plain("map")),
+        "locations": _new_team(_plain("locations")),
+        "stations": _new_team(_plain("stations")),
+        "sessions": _new_team(_plain("sessions")),
+        "handshakes": _new_team(_plain("handshakes")),
+        "id-tokens": _new_team(_plain("id-tokens")),
+        "unknown-id-tokens": _new_team(_plain("unknown-id-tokens")),
+        "token-groups": _new_team(_plain("token-groups")),
+        "tariffs": _new_team(_plain("tariffs")),
+        "team": _new_team(_plain("team")),
+        "api-keys": _new_team(_plain("api-keys")),
+        "station": _new_team(_each("station", _=lambda site: site.bare_station.identity)),
+        "driver-sessions": _new_driver(_plain("driver-sessions")),
+        "driver-cards": _new_driver(_plain("driver-cards")),
+    },
 }
 
 # Addresses that lead elsewhere, answer to a form alone or give a file.
 NO_PAGES = {
+    "cancel-command",
     "dismiss-handshake",
+    "dismiss-unknown-id-token",
     "driver-receipt",
     "driver-start-here",
     "home",
+    "invite-member",
     "logout",
     "mend-handshake",
+    "session-export",
+    "set-language",
+    "stations-export",
     "switch-operator",
 }
 
@@ -199,9 +268,14 @@ def sights_of(name: str, site: Site) -> list[Sight]:
     return list(PAGES[name].sights(name, site))
 
 
-def empty_sights_of(name: str, site: Site) -> list[Sight]:
-    """A page of `EMPTY_PAGES`."""
-    return list(EMPTY_PAGES[name].sights(f"{name}-empty", site))
+def other_sights_of(name: str, site: Site) -> list[Sight]:
+    """The same page of `OTHER_PAGES`."""
+    return [
+        sight
+        for label, pages in OTHER_PAGES.items()
+        if name in pages
+        for sight in pages[name].sights(f"{name}-{label}", site)
+    ]
 
 
 def names_in_urlconf() -> set[str]:

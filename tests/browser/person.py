@@ -13,7 +13,9 @@ Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 DESK, TABLET, PHONE = 1440, 768, 360
 HEIGHTS = {DESK: 900, TABLET: 1024, PHONE: 740}
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+# A theme changes nothing else.
+COLOUR_RULES = ("color-contrast", "link-in-text-block")
 
 # Elements that stick out of the window and are in no box that scrolls or cuts by itself.
 _STICKING_OUT = """
@@ -38,9 +40,9 @@ _STICKING_OUT = """
 """
 
 _RUN_AXE = """
-async (tags) => {
+async (runOnly) => {
   for (const animation of document.getAnimations()) animation.finish();
-  const { violations } = await axe.run({ runOnly: { type: "tag", values: tags }, resultTypes: ["violations"],
+  const { violations } = await axe.run({ runOnly, resultTypes: ["violations"],
       iframes: false, preload: false });
   return violations.flatMap((violation) => violation.nodes.map((node) =>
     `${violation.id}: ${node.target.join(" ")}: ${node.failureSummary.split("\\n")[1].trim()}`));
@@ -65,6 +67,7 @@ class Person:
     base: str
     problems: list[str] = field(default_factory=list)
     clicks: int = 0
+    fields: int = 0
 
     @classmethod
     async def at(cls, context: BrowserContext, base: str) -> "Person":
@@ -92,15 +95,24 @@ class Person:
         self.clicks += 1
         await target.click()
 
+    async def fill(self, target: Locator, text: str) -> None:
+        """One field that a person fills in, counted."""
+        self.fields += 1
+        await target.fill(text)
+
     async def sticking_out(self) -> list[str]:
         """What makes the page scroll sideways; empty when it does not."""
         return list(await self.page.evaluate(_STICKING_OUT))
 
-    async def violations(self) -> list[str]:
-        """What axe says of the page as it is now."""
+    async def violations(self, *rules: str) -> list[str]:
+        """What axe says of the page as it is now, by WCAG 2.1 A and AA or by some rules alone."""
         if not await self.page.evaluate("typeof axe === 'object'"):
             await self.page.evaluate(axe_source())
-        return list(await self.page.evaluate(_RUN_AXE, RULES))
+        return list(
+            await self.page.evaluate(
+                _RUN_AXE, {"type": "rule", "values": rules} if rules else RULES
+            )
+        )
 
     _expected: tuple[str, int] = ("", 200)
 

@@ -24,9 +24,18 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from accounts.choices import Role
-from accounts.models import AuditEntry, Driver, IdToken, Membership, Operator, User
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Driver,
+    IdToken,
+    IdTokenGroup,
+    Membership,
+    Operator,
+    User,
+)
 from accounts.services.drivers import confirmation_token, register_driver
-from billing.models import ChargingSession
+from billing.models import ChargingSession, TariffAssignment
 from cms.base import outbox
 from cms.drivers.cards import begin_claim
 from cms.drivers.charging import start_charging
@@ -37,7 +46,14 @@ from stations.simulator import VirtualStation
 from stations.simulator.fleet import DEMO_TAGS, Member, demo_members
 from tests.billing.factories import make_ended, tell
 from tests.cms.portal.conftest import World, make_world
-from tests.factories import make_membership, make_operator, make_station, unique
+from tests.factories import (
+    make_api_key,
+    make_id_token_group,
+    make_membership,
+    make_operator,
+    make_station,
+    unique,
+)
 from tests.server import ServerProcess, running_server
 from tests.stations.ocpp.conftest import eventually, in_db
 
@@ -64,6 +80,17 @@ class DriverWorld:
 
 
 @dataclass(frozen=True)
+class TradeWorld:
+    """What the demo's team has beside stations and sessions."""
+
+    assignment: TariffAssignment
+    group: IdTokenGroup
+    member: Membership
+    invitation: tuple[str, str]
+    api_key: ApiKey
+
+
+@dataclass(frozen=True)
 class Site:
     """`demo` has a bit of everything; `empty` has a team and one station that never connected."""
 
@@ -73,15 +100,16 @@ class Site:
     empty: Operator
     bare_station: ChargingStation
     driver: DriverWorld
+    trade: TradeWorld
 
     async def user_of(self, role: Role, operator: Operator | None = None) -> User:
         """A new member of the demo's team, or of another one."""
         return (await in_db(lambda: make_membership(operator or self.demo, role))).user
 
-    def charger(self, station: ChargingStation, **options: object) -> VirtualStation:
-        """A virtual charger for a station of profile 0, not switched on yet."""
+    def charger(self, identity: str, **options: object) -> VirtualStation:
+        """A virtual charger, not switched on yet."""
         options = {"seed": 1, "reconnect_base_s": 0.1, "boot_retry_s": 0.1} | options
-        return VirtualStation(self.server.ocpp_url, station.identity, **options)  # type: ignore[arg-type]
+        return VirtualStation(self.server.ocpp_url, identity, **options)  # type: ignore[arg-type]
 
 
 async def session_cookie(user: User) -> dict[str, str]:
@@ -107,7 +135,8 @@ async def running_site(var: Path) -> AsyncIterator[Site]:
             async with AsyncExitStack() as stack:
                 await _charge(server, stack)
                 driver = await in_db(lambda: _make_driver_world(operator))
-                yield Site(server, operator, world, empty, bare, driver)
+                trade = await in_db(lambda: _make_trade_world(operator))
+                yield Site(server, operator, world, empty, bare, driver, trade)
     finally:
         await in_db(lambda: _put_demo_away(operator))
 
@@ -182,11 +211,25 @@ def _make_driver_world(operator: Operator) -> DriverWorld:
         start=start,
         claim=begin_claim(driver=driver, outlet=outlets["DEMO-004"], now=now),
         confirmation=confirmation_token(User.objects.get(email=address)),
-        password_reset=(
-            urlsafe_base64_encode(force_bytes(user.pk)),
-            default_token_generator.make_token(user),
-        ),
+        password_reset=_mail_link(user),
     )
+
+
+def _make_trade_world(operator: Operator) -> TradeWorld:
+    member = make_membership(operator, Role.SUPPORT)
+    make_api_key(operator)
+    return TradeWorld(
+        assignment=TariffAssignment.objects.filter(operator=operator, removed_at=None).latest("pk"),
+        group=make_id_token_group(operator),
+        member=member,
+        invitation=_mail_link(member.user),
+        api_key=ApiKey.objects.filter(operator=operator).latest("pk"),
+    )
+
+
+def _mail_link(user: User) -> tuple[str, str]:
+    """The two parts of a link with which somebody sets a password."""
+    return urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)
 
 
 def _put_demo_away(operator: Operator) -> None:

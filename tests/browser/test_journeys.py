@@ -12,7 +12,7 @@ from stations.models import ChargingStation
 from stations.simulator.outlet import AC_22
 from tests.browser.person import Person
 from tests.browser.site import Site
-from tests.factories import make_location, make_station
+from tests.factories import make_location, make_operator, make_station, unique
 from tests.stations.ocpp.conftest import in_db
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,7 +32,7 @@ async def test_an_operator_notices_a_fault_and_mends_it(
     station = await in_db(make)
     operator = await page_as(Role.MANAGER)
     page = operator.page
-    async with site.charger(station, connectors=[AC_22]) as charger:
+    async with site.charger(station.identity, connectors=[AC_22]) as charger:
         await operator.go("/operator/")
         row = page.get_by_role("row").filter(has_text=station.identity)
         await expect(row.get_by_text("Available")).to_be_visible()
@@ -63,3 +63,55 @@ async def test_an_operator_notices_a_fault_and_mends_it(
         assert charger.outlet(1).status == "Available"
 
     tell(f"fault noticed, understood, mended: {operator.clicks} clicks, {took_s:.1f} s")
+
+
+async def test_a_new_operator_comes_from_nothing_to_a_first_bill(
+    site: Site, page_as: Callable[..., Awaitable[Person]], tell: Callable[[str], None]
+) -> None:
+    """Led by the overview alone: a station, its connection, a price, a card, a session."""
+    newcomer = await in_db(lambda: make_operator(name="Harbour Charging", currency="EUR"))
+    identity, card = unique("HARBOUR"), unique("CARD")
+    owner = await page_as(Role.OWNER, operator=newcomer)
+    page = owner.page
+    steps = page.get_by_role("region", name="From here to the first session")
+    overview = page.get_by_role("link", name="Overview")
+    began = time.monotonic()
+    await owner.go("/operator/")
+
+    await owner.click(steps.get_by_role("link", name="Add a station"))
+    await owner.fill(page.get_by_label("Identity"), identity)
+    await owner.click(page.get_by_role("button", name="Add the station"))
+    password = await page.locator("#password").inner_text()
+    await owner.click(overview)
+
+    async with site.charger(identity, password=password, connectors=[AC_22]) as charger:
+        await owner.click(steps.get_by_role("link", name="Tariffs"))
+        await owner.click(page.get_by_role("link", name="Make the first tariff"))
+        await owner.fill(page.get_by_label("Name"), "Harbour standard")
+        await owner.fill(page.get_by_label("Energy, per kWh"), "1000")
+        await owner.click(page.get_by_role("button", name="Save and publish"))
+        await owner.click(page.get_by_role("link", name="Assign"))
+        await owner.click(page.get_by_role("button", name="Assign"))
+        await owner.click(overview)
+
+        await charger.plug()
+        assert await charger.tap(card) == "Invalid"
+        todo = page.get_by_role("listitem").filter(has_text=card)
+        await owner.click(todo.get_by_role("link", name="Decide"))
+        await owner.click(page.get_by_role("dialog").get_by_role("button", name="Save"))
+        await expect(page.get_by_text("Accepted")).to_be_visible()
+        await owner.click(overview)
+
+        assert await charger.tap(card) == "Accepted"
+        await expect(page.get_by_text("1 vehicle connected")).to_be_visible()
+        await charger.charge(energy_wh=12)
+        await charger.stop()
+        await charger.unplug()
+        await charger.drained()
+        await owner.click(page.get_by_role("link", name="Sessions"))
+        session = page.get_by_role("row").filter(has_text=identity)
+        await expect(session).to_contain_text("€12.00")
+    took_s = time.monotonic() - began
+    tell(
+        f"from nothing to a first bill: {owner.clicks} clicks, {owner.fields} fields, {took_s:.1f} s"
+    )

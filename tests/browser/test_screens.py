@@ -11,12 +11,11 @@ import pytest
 from django.conf import settings
 
 from tests.browser.inventory import (
-    EMPTY_PAGES,
     PAGES,
     REFUSALS,
     Sight,
     Who,
-    empty_sights_of,
+    other_sights_of,
     sights_of,
 )
 from tests.browser.person import DESK, PHONE, TABLET, THEMES, Person
@@ -33,11 +32,8 @@ async def test_every_page_is_pictured(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     pictures: dict[str, list[str]] = defaultdict(list)
-    people: dict[Who, Person] = {}
     for sight in await in_db(lambda: all_sights(site)):
-        if sight.who not in people:
-            people[sight.who] = await looker(sight.who)
-        person = people[sight.who]
+        person = await looker(sight.who)
         await person.go(sight.path, status=sight.status)
         for width in (DESK, TABLET, PHONE):
             for theme in THEMES:
@@ -52,7 +48,7 @@ def all_sights(site: Site) -> list[Sight]:
     """With data, without any, and refused."""
     return [
         *chain.from_iterable(sights_of(name, site) for name in PAGES),
-        *chain.from_iterable(empty_sights_of(name, site) for name in EMPTY_PAGES),
+        *chain.from_iterable(other_sights_of(name, site) for name in PAGES),
         *REFUSALS,
     ]
 
