@@ -63,12 +63,12 @@ def qr_svg(text: str) -> SafeString:
     code = QRCode(None, QRErrorCorrectLevel.M)
     code.addData(text)
     code.make()
-    size = code.getModuleCount()
+    size = code.getModuleCount()  # type: ignore[no-untyped-call]
     runs = "".join(
         f"M{column + _QUIET} {row + _QUIET}h1v1h-1z"
         for row in range(size)
         for column in range(size)
-        if code.isDark(row, column)
+        if code.isDark(row, column)  # type: ignore[no-untyped-call]
     )
     side = size + 2 * _QUIET
     return format_html(

@@ -1,6 +1,7 @@
 """Locations with the state of what stands there: for the map and the list beside it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count
 
@@ -52,14 +53,17 @@ class Places:
 def places_of(actor: Actor) -> Places:
     """All locations with their counts; two queries, however many stations."""
     wanted = {show: Count("pk", filter=condition(show)) for show in SHOWS}
-    rows = (
+    rows: Any = (
         with_conditions(stations_for(actor))
         .order_by()
         .values("location_id")
         .annotate(all=Count("pk"), **wanted)
     )
-    counts = {row.pop("location_id"): row for row in rows}
-    nothing = dict.fromkeys((*SHOWS, "all"), 0)
+    words = (*SHOWS, "all")
+    counts: dict[int | None, dict[str, int]] = {
+        row["location_id"]: {word: row[word] for word in words} for row in rows
+    }
+    nothing = dict.fromkeys(words, 0)
     places = [
         Place(location, counts.get(location.pk, nothing))
         for location in locations_for(actor).order_by("name", "id")[:LOCATIONS_SHOWN]

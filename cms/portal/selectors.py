@@ -295,7 +295,7 @@ def _faulted_stations(actor: Actor) -> list[FaultedStation]:
     )
     rows = (
         with_conditions(stations_for(actor))
-        .filter(is_faulted=True)
+        .filter(Q(is_faulted=True))
         .select_related("location")
         .prefetch_related(faulted)
         .order_by("identity")

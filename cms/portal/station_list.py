@@ -160,7 +160,7 @@ def _chunk(
 ) -> tuple[list[ChargingStation], str | None]:
     """The rows past `wanted.after`, and where the next ones begin."""
     expression, field = SORTS[wanted.column]
-    rows = matching.annotate(sort_key=expression)
+    rows: Any = matching.annotate(sort_key=expression)
     cursor = _cursor(wanted.after, field)
     if cursor is not None:
         op = "lt" if wanted.is_descending else "gt"
@@ -173,7 +173,7 @@ def _chunk(
     if len(found) <= size:
         return found, None
     last = found[size - 1]
-    return found[:size], Cursor("after", last.sort_key, last.pk).encode()  # type: ignore[attr-defined]
+    return found[:size], Cursor("after", last.sort_key, last.pk).encode()
 
 
 def _cursor(text: str, field: Any) -> Cursor | None:

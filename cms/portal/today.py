@@ -6,6 +6,7 @@ their start, bills by their time. Nothing here reads the meter values themselves
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -112,17 +113,15 @@ def hours_of(actor: Actor, *, now: datetime) -> Hours:
     last = now - (now - datetime.min.replace(tzinfo=now.tzinfo)) % SLOT
     first = last - SLOT * (SLOTS - 1)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _HOURS,
-            {
-                "operator": actor.operator.pk,
-                "oldest": first - LONGEST,
-                "first": first,
-                "last": last,
-                "ends": now,
-                "slot": SLOT,
-            },
-        )
+        parameters: dict[str, Any] = {
+            "operator": actor.operator.pk,
+            "oldest": first - LONGEST,
+            "first": first,
+            "last": last,
+            "ends": now,
+            "slot": SLOT,
+        }
+        cursor.execute(_HOURS, parameters)
         energies_wh = dict(cursor.fetchall())
     return _drawn(energies_wh, first, now)
 

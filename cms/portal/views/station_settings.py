@@ -34,7 +34,10 @@ def new_station(request: OperatorRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     locations = locations_for(request.actor)
     first = locations.first() if locations.count() == 1 else None
-    initial = {"security_profile": int(SecurityProfile.BASIC), "location": first}
+    initial: dict[str, Any] = {
+        "security_profile": int(SecurityProfile.BASIC),
+        "location": first,
+    }
     initial |= {"identity": request.GET.get("identity", "")[:48]}
     form = NewStationForm(data, locations=locations, initial=initial)
     outlets = OutletFormSet(data, prefix="outlets")
