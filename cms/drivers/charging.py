@@ -30,6 +30,7 @@ STOP = "RemoteStopTransaction"
 PLUG_WITHIN = timedelta(minutes=2)
 # Between a station's yes to a stop and its report of the end.
 _STOP_WITHIN = timedelta(seconds=45)
+STARTS_AN_HOUR = 20
 _OPEN = (CommandStatus.QUEUED, CommandStatus.SENT)
 
 
@@ -93,6 +94,7 @@ def start_charging(*, driver: Driver, outlet: Outlet, now: datetime) -> Command 
         raise CannotStart(_("Somebody else is starting here right now. Look again in two minutes."))
     if not outlet.availability.may_start:
         raise CannotStart(str(outlet.availability.sentence))
+    _require_patience(driver, now)
     _require_right(token, now)
     _require_price(outlet, token, now)
     return request_start(
@@ -224,6 +226,15 @@ def _require_right(token: IdToken, now: datetime) -> None:
             _("%(operator)s has blocked your access. Ask them about it.")
             % {"operator": token.operator.name}
         )
+
+
+def _require_patience(driver: Driver, now: datetime) -> None:
+    """A start keeps a connector from others for two minutes: nobody does that all day, from afar."""
+    recent = Command.objects.filter(
+        created_by=driver.user, action=START, created_at__gt=now - timedelta(hours=1)
+    )
+    if recent.count() >= STARTS_AN_HOUR:
+        raise CannotStart(_("That was tried too often. Wait an hour, or ask the operator."))
 
 
 def _require_price(outlet: Outlet, token: IdToken, now: datetime) -> None:

@@ -10,6 +10,7 @@ from accounts.choices import IdTokenStatus
 from accounts.models import AuditEntry, ChargingRight, Driver, IdToken
 from billing.models import CDR, ChargingSession
 from cms.base.time import utc_now
+from cms.drivers.charging import STARTS_AN_HOUR
 from stations.choices import CommandStatus, RegistrationStatus
 from stations.models import ChargingStation, Command, ConnectorStatus, Transaction
 from tests.billing.factories import tell
@@ -184,6 +185,16 @@ def test_who_may_not_charge_is_told_before_plugging_in(
     ChargingRight.objects.create(id_token=token, allowed=False, reason="unpaid")
     assert browser.post(site.start).status_code == 409
     assert not Command.objects.filter(station=site.station).exists()
+
+
+def test_nobody_keeps_connectors_from_others_by_starting_all_day(
+    browser: Client, other_browser: Client, site: Site
+) -> None:
+    for _ in range(STARTS_AN_HOUR):
+        assert browser.post(site.start).status_code == 302
+        answer(Command.objects.filter(station=site.station).latest("id"), CommandStatus.REJECTED)
+    assert "tried too often" in browser.post(site.start).content.decode()
+    assert other_browser.post(site.start).status_code == 302
 
 
 def test_starting_without_an_account_leads_back_to_the_price(site: Site, driver: Driver) -> None:
