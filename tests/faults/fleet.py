@@ -231,13 +231,17 @@ class Fleet:
             raise AssertionError("\n".join(["restless:", *restless])) from error
 
     async def acknowledged(self, more: int) -> None:
-        """Wait until the server has acknowledged so many calls more."""
-        journal = self.journal
-        wanted = journal.counts["acknowledged"] + more
-        async with asyncio.timeout(self.drain_s):
-            while journal.counts["acknowledged"] < wanted:
-                self._raise_if_dead()
-                await asyncio.sleep(0.02)
+        """Wait until the server has acknowledged so many calls more.
+
+        Raises TimeoutError when it acknowledges nothing for `drain_s`.
+        """
+        counts = self.journal.counts
+        wanted = counts["acknowledged"] + more
+        while (before := counts["acknowledged"]) < wanted:
+            async with asyncio.timeout(self.drain_s):
+                while counts["acknowledged"] == before:
+                    self._raise_if_dead()
+                    await asyncio.sleep(0.02)
 
     def _raise_if_dead(self) -> None:
         for life in self._lives:
