@@ -63,8 +63,8 @@ def _output_to(path: Path) -> Iterator[None]:
 def watched_server(log: Path, **options: Any) -> Iterator[WatchedServer]:
     """A server for the length of a `with` block, which it must outlive without an unforeseen error."""
     server = WatchedServer(log, **options)
-    server.start()
     try:
+        server.start()
         yield server
         assert server.is_running, server.log[-4000:]
     finally:

@@ -57,7 +57,7 @@ class Rest:
         params: Mapping[str, Any] | None = None,
     ) -> Any:
         response = await self.http.request(
-            method, path, json=body, headers=dict(headers or {}), params=dict(params or {})
+            method, path, json=body, headers=dict(headers or {}), params=params or None
         )
         assert response.status_code == status, (response.status_code, response.text)
         answer = response.json()

@@ -45,6 +45,7 @@ _formats.checks("date-time")(
 Payload = dict[str, Any]
 
 
+@cache
 def schema_of(message: str) -> dict[str, Any]:
     """The published schema of `Heartbeat` or `HeartbeatResponse`."""
     path = files("ocpp") / "v16" / "schemas" / f"{message}.json"
