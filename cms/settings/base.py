@@ -7,7 +7,14 @@ explains each variable.
 from pathlib import Path
 
 from cms.run.services import running_urls
-from cms.settings.readers import env_bool, env_int, env_list, env_str, parse_database_url
+from cms.settings.readers import (
+    env_bool,
+    env_int,
+    env_list,
+    env_str,
+    parse_database_url,
+    parse_email_url,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = Path(env_str("VAR", "var"))
@@ -143,13 +150,18 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "/login/"
-LOGIN_REDIRECT_URL = "/operator/"
-LOGOUT_REDIRECT_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- Mail -------------------------------------------------------------------------------------
+
+vars().update(parse_email_url(env_str("EMAIL_URL", "")))
+DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Magetsi <noreply@localhost>")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français")]

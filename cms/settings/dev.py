@@ -21,4 +21,3 @@ def _local_secret() -> str:
 
 
 SECRET_KEY = SECRET_KEY or _local_secret()
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

@@ -77,3 +77,27 @@ def parse_database_url(url: str) -> dict[str, Any]:
         "OPTIONS": dict(query),
     }
     return entry
+
+
+def parse_email_url(url: str) -> dict[str, Any]:
+    """Django's mail settings for `smtp://user:password@host:587` (STARTTLS on 587) or `smtps://…` (TLS).
+
+    Empty: mails are written to the log, so that nothing is sent by accident. Raises ImproperlyConfigured for any
+    other scheme.
+    """
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:587.")
+    port = parts.port or (465 if parts.scheme == "smtps" else 25)
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp" and port == 587,
+        "EMAIL_TIMEOUT": 20,
+    }

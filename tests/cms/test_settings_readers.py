@@ -6,7 +6,14 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from cms.run.children import ROOT
-from cms.settings.readers import env_bool, env_int, env_list, env_str, parse_database_url
+from cms.settings.readers import (
+    env_bool,
+    env_int,
+    env_list,
+    env_str,
+    parse_database_url,
+    parse_email_url,
+)
 
 # Read outside the settings: by Django itself, by `make run` and by compose.yaml.
 NOT_OF_THE_SETTINGS = {
@@ -164,3 +171,19 @@ def explained():
         else:
             words = []
     return found
+
+
+def test_email_url():
+    assert parse_email_url("")["EMAIL_BACKEND"].endswith("console.EmailBackend")
+    plain = parse_email_url("smtp://me:p%40ss@mail.example:587")
+    assert (plain["EMAIL_HOST"], plain["EMAIL_PORT"]) == ("mail.example", 587)
+    assert (plain["EMAIL_HOST_USER"], plain["EMAIL_HOST_PASSWORD"]) == ("me", "p@ss")
+    assert (plain["EMAIL_USE_TLS"], plain["EMAIL_USE_SSL"]) == (True, False)
+    secure = parse_email_url("smtps://mail.example")
+    assert (secure["EMAIL_PORT"], secure["EMAIL_USE_TLS"], secure["EMAIL_USE_SSL"]) == (
+        465,
+        False,
+        True,
+    )
+    with pytest.raises(ImproperlyConfigured):
+        parse_email_url("imap://mail.example")

@@ -124,10 +124,10 @@ def test_signing_in_leads_to_the_overview_and_out_to_the_door() -> None:
     response = client.post(
         "/login/", {"username": membership.user.email.upper(), "password": "let-me-in-9"}
     )
-    assert response.headers["Location"] == "/operator/"
+    assert response.headers["Location"] == "/"
     assert client.get("/").headers["Location"] == "/operator/"
     assert client.get("/login/").status_code == 302
-    assert client.post("/logout/").headers["Location"] == "/login/"
+    assert client.post("/logout/").headers["Location"] == "/"
     assert client.get("/operator/").status_code == 302
 
 
