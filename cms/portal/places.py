@@ -13,6 +13,7 @@ from stations.selectors.locations import locations_for
 from stations.selectors.stations import stations_for
 
 LOCATIONS_SHOWN = 1000
+_URGENCY = {CONNECTOR["Faulted"].colour: 0, OFFLINE.colour: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Places:
     @property
     def on_map(self) -> list[Place]:
         return [place for place in self.places if place.is_on_map]
+
+    @property
+    def worst_first(self) -> list[Place]:
+        """Faults, then sites that are wholly offline, then the others; by name within each."""
+        return sorted(self.places, key=lambda place: _URGENCY.get(place.look.colour, len(_URGENCY)))
 
 
 def places_of(actor: Actor) -> Places:

@@ -5,6 +5,8 @@ const box = document.querySelector("[data-map]");
 const L = window.L;
 const SVG = "http://www.w3.org/2000/svg";
 const CLOSEST = 15;
+const CROWD = 60; // more places than this are shown small
+const ON_TOP = { bad: 1000, offline: -1000 };
 
 function places() {
   const rows = document.querySelectorAll(`#${CSS.escape(box.dataset.map)} [data-latitude]`);
@@ -25,11 +27,11 @@ function shape(name) {
   return svg;
 }
 
-function icon({ colour, shape: name, count }) {
+function icon({ colour, shape: name, count }, isSmall) {
   const mark = document.createElement("span");
-  mark.className = `marker marker--${colour}`;
-  mark.append(shape(name), count);
-  return L.divIcon({ html: mark, className: "marker-box", iconSize: [52, 28] });
+  mark.className = `marker marker--${colour}${isSmall ? " marker--small" : ""}`;
+  mark.append(shape(name), isSmall ? "" : count);
+  return L.divIcon({ html: mark, className: "marker-box", iconSize: isSmall ? [24, 24] : [52, 28] });
 }
 
 function words(row) {
@@ -64,7 +66,8 @@ function start() {
       if (known?.look === look) continue;
       known?.marker.remove();
       const marker = L.marker(at, {
-        icon: icon(row.dataset),
+        icon: icon(row.dataset, found.length > CROWD),
+        zIndexOffset: ON_TOP[row.dataset.colour] ?? 0,
         title: row.dataset.name,
         alt: row.querySelector("[data-place-words]").textContent.trim(),
         keyboard: true,

@@ -374,6 +374,7 @@ def test_the_map_has_each_place_with_the_worst_of_its_stations(
     assert "not on the map yet" in page
     assert "1 station stands at no location yet." in page
     assert response.context["places"].on_map[0].location == place
+    assert [each.location for each in response.context["places"].worst_first] == [place, nowhere]
 
 
 @pytest.mark.parametrize(
