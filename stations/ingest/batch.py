@@ -35,6 +35,9 @@ F = TypeVar("F")
 Connectors = set[tuple[int, int, int]]
 
 CONCURRENT_TX = "ConcurrentTx"
+UNKNOWN_TRANSACTION = "unknown_transaction"
+# What was assumed while there was no stop that named its transaction; such a stop makes up for it.
+_ASSUMED = ("superseded", "no_stop", "estimated", UNKNOWN_TRANSACTION, "meter_stop_below_start")
 ACCEPTED = "Accepted"
 
 
@@ -318,7 +321,7 @@ class Batch:
             if row is None:
                 orphans.append(end)
                 self.results[index] = EndResult(None, EndOutcome.ORPHAN)
-            elif row[4]:
+            elif row[4] and not _was_guessed(end, row):
                 self.results[index] = EndResult(row[2], EndOutcome.DUPLICATE)
                 if (row[5], row[6]) != (end.device_at, end.meter_stop_wh):
                     reviews.append((row[2], "conflicting_stop"))
@@ -356,30 +359,29 @@ class Batch:
     ) -> list[tuple[int, TransactionEnded]]:
         """Give a stop without a usable id (-1, 0) to the station's one open transaction, for review.
 
+        One that was told before keeps the transaction it was given to; one that cannot be the end of what is
+        open, by its time or its register, is given to nobody.
+
         Source: OCPP 1.6 errata v4.0, 3.18: a station that never learned the id sends -1.
         """
-        nameless = [
-            fact
-            for _, fact in ends
-            if not fact.ocpp_transaction_id.isdigit() or fact.ocpp_transaction_id == "0"
-        ]
+        nameless = [fact for _, fact in ends if _is_nameless(fact)]
         if not nameless:
             return ends
+        columns = _columns(nameless, "station_id end_key device_at meter_stop_wh")
+        told = {(r[0], r[1]): r[2] for r in await _fetch(connection, sql.FIND_TOLD_ENDS, columns)}
         current: dict[int, list[Any]] = defaultdict(list)
-        for row in await _fetch(connection, sql.FIND_CURRENT, [[f.station_id for f in nameless]]):
+        for row in await _fetch(connection, sql.FIND_CURRENT, [columns[0]]):
             current[row[0]].append(row)
         named = []
         for index, fact in ends:
-            open_here = current[fact.station_id] if fact in nameless else []
-            if len(open_here) == 1 and fact.id_token_uid.casefold() in (
-                "",
-                open_here[0][2].casefold(),
-            ):
-                fact = replace(
-                    fact,
-                    ocpp_transaction_id=open_here[0][1],
-                    review_reasons=(*fact.review_reasons, "unknown_transaction"),
-                )
+            if _is_nameless(fact):
+                open_here = current[fact.station_id]
+                name = told.get((fact.station_id, fact.end_key))
+                if name is None and len(open_here) == 1 and _may_end(fact, open_here[0]):
+                    name = open_here[0][1]
+                if name is not None:
+                    reasons = (*fact.review_reasons, UNKNOWN_TRANSACTION)
+                    fact = replace(fact, ocpp_transaction_id=name, review_reasons=reasons)
             named.append((index, fact))
         return named
 
@@ -411,11 +413,29 @@ def _start_result(row: tuple[Any, ...], *, created: bool) -> StartResult:
     return StartResult(transaction_id, ocpp_transaction_id, status, received_at, created)
 
 
+def _is_nameless(end: TransactionEnded) -> bool:
+    return not end.ocpp_transaction_id.isdigit() or end.ocpp_transaction_id == "0"
+
+
+def _may_end(end: TransactionEnded, row: tuple[Any, ...]) -> bool:
+    """Whether a stop that names none may be the end of the transaction in `row` of `sql.FIND_CURRENT`."""
+    _, _, id_token_uid, started_at, meter_start_wh = row
+    return (
+        end.id_token_uid.casefold() in ("", id_token_uid.casefold())
+        and end.ended_at >= started_at
+        and (meter_start_wh is None or end.meter_stop_wh >= meter_start_wh)
+    )
+
+
+def _was_guessed(end: TransactionEnded, row: tuple[Any, ...]) -> bool:
+    """Whether the end in `row` of `sql.FIND_ENDS` named no transaction, and this one names it."""
+    return UNKNOWN_TRANSACTION in row[9] and UNKNOWN_TRANSACTION not in end.review_reasons
+
+
 def _end_update(end: TransactionEnded, row: tuple[Any, ...]) -> list[Any]:
     """The columns of `sql.UPDATE_ENDS` for a stop of the transaction in `row` of `sql.FIND_ENDS`."""
     meter_start_wh, started_at, open_reasons = row[7], row[8], row[9]
-    # A stop makes up for what was assumed without one.
-    reasons = [r for r in open_reasons if r not in ("superseded", "no_stop", "estimated")]
+    reasons = [r for r in open_reasons if r not in _ASSUMED]
     reasons += [r for r in end.review_reasons if r not in reasons]
     if meter_start_wh is not None and end.meter_stop_wh < meter_start_wh:
         reasons.append("meter_stop_below_start")

@@ -123,8 +123,18 @@ FOR UPDATE OF t
 """
 
 FIND_CURRENT = """
-SELECT t.station_id, t.ocpp_transaction_id, t.id_token_uid FROM stations_transaction t
+SELECT t.station_id, t.ocpp_transaction_id, t.id_token_uid, t.started_at, t.meter_start_wh
+FROM stations_transaction t
 WHERE t.station_id = ANY(%s::bigint[]) AND t.is_current
+"""
+
+FIND_TOLD_ENDS = """
+SELECT k.station_id, k.end_key, t.ocpp_transaction_id
+FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[])
+  AS k(station_id, end_key, device_at, meter_stop_wh)
+JOIN stations_transaction t
+  ON t.station_id = k.station_id AND NOT t.orphan AND t.received_ended_at IS NOT NULL
+ AND t.meter_stop_wh = k.meter_stop_wh AND t.device_ended_at IS NOT DISTINCT FROM k.device_at
 """
 
 UPDATE_ENDS = """

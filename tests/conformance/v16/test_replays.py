@@ -1,6 +1,7 @@
 """Told twice, told late, told wrongly: RELIABILITY checks 55 to 66, with the bill at the end."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,51 @@ async def test_a_stop_with_minus_one_names_the_only_open_session(site: Site) -> 
         await wire.call("StopTransaction", stop_of(-1, timestamp=ago(seconds=2)))
     tx = await site.transaction(two, station)
     assert (tx["status"], tx["review_reasons"]) == ("ended", ["unknown_transaction"])
+
+
+async def test_a_repeated_stop_with_minus_one_is_one_stop(site: Site) -> None:
+    """Told again it is neither a second transaction nor the end of the session that began meanwhile."""
+    station, tag = await site.make_station(), await site.make_id_token()
+    async with site.connect(station) as wire:
+        tx_id = (await wire.call("StartTransaction", start_of(tag)))["transactionId"]
+        stop = stop_of(-1, timestamp=ago(minutes=5))
+        for _ in range(2):
+            await wire.call("StopTransaction", stop)
+    async with site.connect(station) as wire:
+        await wire.call("StopTransaction", stop)
+        later = start_of(tag, timestamp=ago(minutes=1), meterStart=6000)
+        new = (await wire.call("StartTransaction", later))["transactionId"]
+        await wire.call("StopTransaction", stop)
+    rows = {row["ocpp_transaction_id"]: row for row in await site.transactions(station)}
+    assert set(rows) == {str(tx_id), str(new)}
+    assert (rows[str(tx_id)]["energy_wh"], rows[str(new)]["status"]) == (5000, "active")
+
+
+@pytest.mark.parametrize("fields", [{"meterStop": 999}, {"timestamp": ago(days=1)}])
+async def test_a_stop_with_minus_one_that_cannot_be_the_end_ends_nothing(
+    site: Site, fields: dict[str, Any]
+) -> None:
+    station, tag = await site.make_station(), await site.make_id_token()
+    async with site.connect(station) as wire:
+        tx_id = (await wire.call("StartTransaction", start_of(tag)))["transactionId"]
+        await wire.call("StopTransaction", stop_of(-1, **fields))
+    assert (await site.transaction(tx_id, station))["status"] == "active"
+
+
+async def test_a_stop_that_names_its_transaction_outdoes_one_that_did_not(site: Site) -> None:
+    await site.charge_money()
+    station, tag = await site.make_station(), await site.make_id_token()
+    async with site.connect(station) as wire:
+        start = start_of(tag, timestamp=ago(minutes=4))
+        tx_id = (await wire.call("StartTransaction", start))["transactionId"]
+        await wire.call("StopTransaction", stop_of(-1, meterStop=1100))
+        assert await site.session(await site.transaction(tx_id, station), "in_review")
+        stop = stop_of(tx_id)
+        for _ in range(2):
+            await wire.call("StopTransaction", stop)
+    tx = await site.transaction(tx_id, station)
+    assert (tx["energy_wh"], tx["review_reasons"]) == (5000, [])
+    assert (await site.cdr(tx))["energy_wh"] == 5000
 
 
 async def test_readings_with_minus_one_belong_to_the_connectors_session(site: Site) -> None:
