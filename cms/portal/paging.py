@@ -15,8 +15,9 @@ _MOST_US = 253_402_300_799_999_999
 M = TypeVar("M", bound=Model)
 
 
-def page_by_id(rows: QuerySet[M], before: str, *, size: int = PER_PAGE) -> tuple[list[M], str]:
-    """The newest rows made before the one called `before`, and the cursor of the next page or ""."""
+def page_by_id(rows: QuerySet[M], before: str, *, size: int = 0) -> tuple[list[M], str]:
+    """The newest rows made before the one called `before`, and the cursor of the next page or ""; PER_PAGE unless told."""
+    size = size or PER_PAGE
     rows = rows.order_by("-pk")
     if (pk := parse_id(before)) is not None:
         rows = rows.filter(pk__lt=pk)
@@ -25,9 +26,10 @@ def page_by_id(rows: QuerySet[M], before: str, *, size: int = PER_PAGE) -> tuple
 
 
 def page_by_time(
-    rows: QuerySet[M], field: str, before: str, *, size: int = PER_PAGE
+    rows: QuerySet[M], field: str, before: str, *, size: int = 0
 ) -> tuple[list[M], str]:
     """As `page_by_id`, by a time that never is null; rows of one moment by their id."""
+    size = size or PER_PAGE
     rows = rows.order_by(f"-{field}", "-pk")
     at, _, pk_text = before.partition("-")
     pk = parse_id(pk_text)

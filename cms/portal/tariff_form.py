@@ -56,7 +56,7 @@ class TariffForm(forms.Form):
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal", "min": "0"}),
     )
     energy = _price(gettext_lazy("Energy, per kWh"))
-    charging_time = _price(gettext_lazy("Charging time, per hour"))
+    charging_time = _price(gettext_lazy("Charging, per hour"))
     start_fee = _price(gettext_lazy("Start fee, per session"))
     idle_time = _price(
         gettext_lazy("Idle fee, per hour"),
@@ -67,18 +67,18 @@ class TariffForm(forms.Form):
     idle_grace_min = forms.IntegerField(
         label=gettext_lazy("Free idle minutes"), required=False, min_value=0, max_value=44_640
     )
-    idle_cap = _price(gettext_lazy("Idle fee at most, per session"))
-    least = _price(gettext_lazy("A session costs at least"), gettext_lazy("With VAT."))
-    most = _price(gettext_lazy("A session costs at most"), gettext_lazy("With VAT."))
+    idle_cap = _price(gettext_lazy("Idle fee at most"))
+    least = _price(gettext_lazy("At least, per session"), gettext_lazy("With VAT."))
+    most = _price(gettext_lazy("At most, per session"), gettext_lazy("With VAT."))
     energy_step_wh = forms.IntegerField(
-        label=gettext_lazy("Energy counts in steps of, Wh"),
+        label=gettext_lazy("Energy steps in Wh"),
         required=False,
         min_value=0,
         max_value=1_000_000,
         help_text=gettext_lazy("1 is exact; 1000 rounds up to whole kWh."),
     )
     time_step_s = forms.IntegerField(
-        label=gettext_lazy("Time counts in steps of, seconds"),
+        label=gettext_lazy("Time steps in seconds"),
         required=False,
         min_value=0,
         max_value=86_400,
@@ -161,8 +161,8 @@ class HoursForm(forms.Form):
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     energy = _price(gettext_lazy("per kWh"))
-    charging_time = _price(gettext_lazy("per hour charging"))
-    idle_time = _price(gettext_lazy("per hour idle"))
+    charging_time = _price(gettext_lazy("per hour"))
+    idle_time = _price(gettext_lazy("idle, per hour"))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -233,7 +233,7 @@ class ExampleForm(forms.Form):
         label=gettext_lazy("Minutes charging"), min_value=0, max_value=10_080, initial=35
     )
     example_idle = forms.IntegerField(
-        label=gettext_lazy("Minutes idle after that"), min_value=0, max_value=10_080, initial=0
+        label=gettext_lazy("Minutes idle"), min_value=0, max_value=10_080, initial=0
     )
     example_day = forms.ChoiceField(
         label=gettext_lazy("Day"), choices=[(str(n), WEEKDAYS[n]) for n in range(7)], initial="1"

@@ -20,7 +20,7 @@ from billing.tariffs.tariff import (
     Restrictions,
     Tariff,
 )
-from cms.base.money import to_major
+from cms.base.money import minor_digits, to_major
 from cms.portal.templatetags.magetsi import hours, money, plain_number
 
 _WEEK = tuple(DayOfWeek)
@@ -55,7 +55,7 @@ def summary_of(tariff: Tariff) -> str:
 
 def component_words(component: PriceComponent, currency: str, *, with_vat: bool = True) -> str:
     """`0.49 EUR per kWh + 19 % VAT = 0.5831 EUR`."""
-    price = f"{plain_number(component.price)}\u00a0{currency}"
+    price = price_words(component.price, currency)
     units = {
         Dimension.ENERGY: _("%(price)s per kWh"),
         Dimension.TIME: _("%(price)s per hour of charging"),
@@ -65,12 +65,18 @@ def component_words(component: PriceComponent, currency: str, *, with_vat: bool 
     words = units[component.type] % {"price": price}
     if with_vat and component.vat:
         gross = component.price * (100 + component.vat) / 100
-        words += " " + _("+ %(vat)s %% VAT = %(gross)s %(currency)s") % {
+        words += " " + _("+ %(vat)s %% VAT = %(gross)s") % {
             "vat": plain_number(component.vat),
-            "gross": plain_number(gross),
-            "currency": currency,
+            "gross": price_words(gross, currency),
         }
     return words + _step_words(component)
+
+
+def price_words(amount: Any, currency: str) -> str:
+    """`0.40 EUR`, `0.3451 EUR`: all digits it has, and at least those of the currency."""
+    exact = Decimal(str(amount)).normalize()
+    places = max(minor_digits(currency), -int(exact.as_tuple().exponent))
+    return f"{number_format(exact, places)}\u00a0{currency}"
 
 
 def _step_words(component: PriceComponent) -> str:
@@ -92,9 +98,8 @@ def _terms(tariff: Tariff) -> Iterator[str]:
             "time": span_words(tariff.idle_grace_s)
         }
     if tariff.idle_cap is not None:
-        yield _("Time without charging costs %(cap)s %(currency)s net at most.") % {
-            "cap": plain_number(tariff.idle_cap),
-            "currency": tariff.currency,
+        yield _("Time without charging costs %(cap)s net at most.") % {
+            "cap": price_words(tariff.idle_cap, tariff.currency)
         }
     if tariff.min_price:
         yield _("A session costs at least %(bound)s.") % {
@@ -119,15 +124,9 @@ def _terms(tariff: Tariff) -> Iterator[str]:
 def _bound_words(bound: PriceBound, currency: str) -> str:
     parts = []
     if bound.incl_vat is not None:
-        parts.append(
-            _("%(price)s %(currency)s with VAT")
-            % {"price": plain_number(bound.incl_vat), "currency": currency}
-        )
+        parts.append(_("%(price)s with VAT") % {"price": price_words(bound.incl_vat, currency)})
     if bound.excl_vat is not None:
-        parts.append(
-            _("%(price)s %(currency)s without VAT")
-            % {"price": plain_number(bound.excl_vat), "currency": currency}
-        )
+        parts.append(_("%(price)s without VAT") % {"price": price_words(bound.excl_vat, currency)})
     return " / ".join(parts)
 
 
@@ -263,7 +262,7 @@ def _how(line: dict[str, Any], currency: str) -> str:
             else _("The total may not stay below the minimum price, so that this is added.")
         )
         return f"{reason} {end}"
-    unit_price = f"{plain_number(line['unit_price'])}\u00a0{currency}"
+    unit_price = price_words(line["unit_price"], currency)
     quantity = {
         "kWh": f"{plain_number(line['quantity'])}\u00a0kWh",
         "h": f"{hours(line['quantity'])}\u00a0h",

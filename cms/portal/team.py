@@ -234,10 +234,11 @@ def _audit_view(entry: AuditEntry) -> AuditView:
 def _changes(before: Any, after: Any) -> list[Change]:
     if not isinstance(before, dict) or not isinstance(after, dict):
         return []
-    return [
+    changes = [
         Change(name, _shown(name, before.get(name)), _shown(name, after.get(name)))
         for name in {**before, **after}
     ]
+    return [change for change in changes if change.before or change.after]
 
 
 def _shown(name: str, value: Any) -> str:

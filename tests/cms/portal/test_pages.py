@@ -87,7 +87,7 @@ def test_a_station_that_was_never_seen_has_a_page(
 def test_the_lines_of_a_session_add_up_on_its_page(world: World, owner: Client) -> None:
     page = text(owner, f"/operator/sessions/{world.completed.pk}/")
     # 10 kWh at 0.40 EUR net and 20 % VAT.
-    assert "10 kWh 0.4 EUR/kWh 4.00 EUR 0.80 EUR (20 %) 4.80 EUR" in page
+    assert "4.00 EUR 0.80 EUR 4.80 EUR 10 kWh × 0.40 EUR = 4.00 EUR;" in page
     assert "Total 4.00 EUR 0.80 EUR 4.80 EUR" in page
     assert "CDR-" in page
     assert "Europe/Berlin" in page
@@ -162,7 +162,7 @@ def test_lists_turn_their_pages_by_key(
     world: World, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cms.portal.selectors.STATIONS_PER_PAGE", 2)
-    monkeypatch.setattr("cms.portal.sessions.SESSIONS_PER_PAGE", 2)
+    monkeypatch.setattr("cms.portal.paging.PER_PAGE", 2)
     identities = sorted(
         [world.station.identity, *(make_station(world.operator).identity for _ in range(3))]
     )
