@@ -149,23 +149,29 @@ async def faults_of(site: Site, kind: str, row: Registered, journal: Journal) ->
             found.append(f"{kind}: start {start} stored as {told[0]}")
     stopped: set[int] = set()
     for stop in journal.acknowledged_stops():
-        if stop.identity == row.identity and stop.transaction_id not in stopped:
-            stopped.add(stop.transaction_id)
-            tx = shown.get(str(stop.transaction_id))
-            if tx is None or (tx["status"], tx["meter_stop_wh"]) != ("ended", stop.meter_stop_wh):
-                found.append(f"{kind}: stop {stop} stored as {tx}")
+        # Of several stops of one transaction the first counts; what names none may have been given to any.
+        if (
+            stop.identity != row.identity
+            or stop.transaction_id <= 0
+            or stop.transaction_id in stopped
+        ):
+            continue
+        stopped.add(stop.transaction_id)
+        tx = shown.get(str(stop.transaction_id))
+        if tx is None or (tx["status"], tx["meter_stop_wh"]) != ("ended", stop.meter_stop_wh):
+            found.append(f"{kind}: stop {stop} stored as {tx}")
     return found + await lost_readings(site, kind, row, journal, shown)
 
 
 async def lost_readings(
     site: Site, kind: str, row: Registered, journal: Journal, shown: Mapping[str, dict[str, Any]]
 ) -> list[str]:
-    """Samples that were acknowledged, can be read, name a transaction that is known, and are not there."""
+    """Samples that can be read, have a time and name a transaction that is known: each is there once."""
     told: dict[str, Counter[tuple[str, str, str, str]]] = {}
     for reading in journal.acknowledged_readings():
         key = str(reading.transaction_id)
         if reading.identity == row.identity and key in shown:
-            for sample in reading.samples:
+            for sample in reading.samples if instant(reading.timestamp) else ():
                 if is_plain(sample):
                     told.setdefault(key, Counter())[
                         instant(reading.timestamp),
@@ -182,7 +188,7 @@ async def lost_readings(
             )
         )
         for sample in samples:
-            if sample[0] and not stored[sample]:
+            if not stored[sample]:
                 lost.append(f"{kind}: reading {sample} of {key} is not there")
             elif stored[sample] > 1:
                 lost.append(f"{kind}: reading {sample} of {key} is there {stored[sample]} times")
@@ -190,7 +196,7 @@ async def lost_readings(
 
 
 def is_plain(sample: Mapping[str, Any]) -> bool:
-    """A number with the unit that its measurand has."""
+    """A number with the unit that its measurand has, in a context that OCPP knows."""
     measurand = sample.get("measurand", "Energy.Active.Import.Register")
     fitting = {
         "Energy.Active.Import.Register": (None, "Wh", "kWh"),
@@ -199,6 +205,8 @@ def is_plain(sample: Mapping[str, Any]) -> bool:
         "Voltage": (None, "V"),
         "SoC": (None, "Percent"),
     }
+    if sample.get("context", "").endswith("Unknown"):
+        return False
     if not isinstance(sample.get("value"), str) or sample.get("unit") not in fitting.get(
         measurand, ()
     ):
