@@ -55,6 +55,7 @@ check: $(INSTALLED) ## Lint, types, import contracts, migrations, templates, API
 	$(BIN)/djlint --quiet --lint templates
 	$(MANAGE) check --fail-level WARNING
 	$(MANAGE) makemigrations --check --dry-run
+	@mkdir -p $(VAR)
 	$(MANAGE) spectacular --validate --fail-on-warn --file $(VAR)/schema.yaml
 
 lock: $(INSTALLED) ## Resolve the dependencies anew; LOCK_ARGS=--upgrade for newer versions
