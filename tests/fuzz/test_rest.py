@@ -23,7 +23,7 @@ from tests.conformance.site import TARIFF, Site, unique, until
 from tests.fuzz.fingerprint import Fingerprint
 from tests.fuzz.rest import Attempt, Operation, crooked, mutants, operations
 
-LONG = pytest.param(6_000, marks=pytest.mark.fuzz)
+LONG = pytest.param(2_000, marks=pytest.mark.fuzz)
 INSIDES = ("Traceback", "psycopg", "django", "SELECT ", "INSERT ", "stations_", "accounts_", ".py")
 
 
