@@ -21,7 +21,7 @@ LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run services assets test screens conformance faults fuzz bench check lock
+.PHONY: help run services assets test browser screens conformance faults fuzz bench check lock
 
 help: ## This list
 	@sed -n 's/^\([a-z ]*\):.*## /\1: /p' Makefile
@@ -36,7 +36,10 @@ assets: $(INSTALLED) ## Third-party stylesheets and scripts for static/vendor; f
 	@$(BIN)/python -m cms.run.assets --required
 
 test: $(INSTALLED) $(VENDOR) ## The test suite (ARGS goes to pytest)
-	@$(PYTEST) -m "not conformance and not faults and not fuzz and not screens" $(ARGS)
+	@$(PYTEST) -m "not conformance and not faults and not fuzz and not screens" --ignore=tests/browser $(ARGS)
+
+browser: $(INSTALLED) $(VENDOR) ## Every page and journey in chromium
+	@$(PYTEST) -m "not screens" tests/browser $(ARGS)
 
 screens: $(INSTALLED) $(VENDOR) ## Pictures of every page in VAR/screens; needs chromium
 	@$(PYTEST) -m screens tests/browser $(ARGS)
