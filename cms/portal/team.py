@@ -33,7 +33,7 @@ _LONGEST_VALUE = 80
 
 
 def _roles(roles: list[Role]) -> list[tuple[str, str]]:
-    return [(role.value, f"{role.label}: {ROLE_WORDS[role]}") for role in roles]
+    return [(role.value, f"{role.label} – {ROLE_WORDS[role]}") for role in roles]
 
 
 class RoleForm(forms.Form):
