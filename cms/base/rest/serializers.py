@@ -29,6 +29,7 @@ class StrictSerializer(serializers.Serializer[Any]):
                 for name in self.fixed
                 if name in data and data[name] != shown[name]
             }
+        errors |= self._missing_inside(data)
         try:
             value = super().to_internal_value(data)
         except ValidationError as error:
@@ -36,6 +37,19 @@ class StrictSerializer(serializers.Serializer[Any]):
         if errors:
             raise ValidationError(errors)
         return value
+
+    def _missing_inside(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What an object within a changed one lacks: a change replaces it, so it must be whole.
+
+        REST framework asks only the outermost object whether it is partial, and then lets everything go.
+        """
+        if self.root is self or not getattr(self.root, "partial", False):
+            return {}
+        return {
+            name: [field.error_messages["required"]]
+            for name, field in self.fields.items()
+            if field.required and not field.read_only and name not in data
+        }
 
 
 class Filters(StrictSerializer):
