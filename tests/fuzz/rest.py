@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from jsonschema import Draft4Validator
+from jsonschema import Draft7Validator
 
 from tests.fuzz.grammar import LONG_TEXTS, REMOVED, SURROGATES, TEXTS, Path, Raw, encoded
 
@@ -282,7 +282,7 @@ def _plain_values(node: Body, description: Body) -> Body:
 def accepts(operation: Operation, body: Body) -> bool:
     """Whether the body fits the published schema. Formats are not judged, surplus fields are."""
     assert operation.schema is not None
-    return not list(Draft4Validator(operation.schema).iter_errors(body))
+    return not list(Draft7Validator(operation.schema).iter_errors(body))
 
 
 def places(value: Any, path: Path = ()) -> Iterator[Path]:

@@ -94,6 +94,9 @@ def faults_of(attempt: Attempt, response: httpx.Response) -> Iterator[str]:
         yield "accepted against the published schema"
     if response.status_code < 400:
         return
+    form = attempt.headers.get("Content-Type", "").startswith("multipart/")
+    if form and response.status_code == 400 and not response.content:
+        return  # Twisted reads forms itself and hangs up on broken ones, before there is a request
     try:
         body = response.json()
     except ValueError:
