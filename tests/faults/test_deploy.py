@@ -19,7 +19,7 @@ from tests.stations.ocpp.conftest import eventually, in_db
 LONG = pytest.param(6, 20, marks=pytest.mark.faults)
 
 
-@pytest.mark.parametrize(("deploys", "stations"), [(2, 10), LONG])
+@pytest.mark.parametrize(("deploys", "stations"), [(1, 10), LONG])
 async def test_a_deployment_loses_nothing_and_leaves_nothing_half_done(
     site, make_server, tmp_path, say, deploys, stations
 ):

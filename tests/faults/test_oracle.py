@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import count
 
 import pytest
+from django.db.models import QuerySet
 
 from billing.models import ChargingSession
 from cms.base import outbox
@@ -80,6 +81,9 @@ class World:
             make_message(
                 self.station, action=action, message_id=f"m-{number}", payload=json.dumps(payload)
             )
+
+    def message(self, action: str) -> QuerySet[OcppMessage]:
+        return OcppMessage.objects.filter(station_id=self.station.pk, action=action)
 
     def verdict(self) -> Verdict:
         return judge(self.journal, self.site.operator)
@@ -180,18 +184,13 @@ def test_a_right_database_is_clean(world):
                 w.tx, at=w.reading.at, value=500, raw_value="500", raw_unit="Wh", evse_id=2
             ),
         ),
-        ("lost", lambda w: OcppMessage.objects.filter(action="MeterValues").delete()),
+        ("lost", lambda w: w.message("MeterValues").delete()),
         ("lost", lambda w: w.tell("MeterValues", w.meter, {}, store=False)),
         (
             "doubled",
-            lambda w: [
-                OcppMessage.objects.create(
-                    **{
-                        **OcppMessage.objects.filter(action="MeterValues").values().get(),
-                        "id": None,
-                    }
-                )
-            ],
+            lambda w: OcppMessage.objects.create(
+                **{**w.message("MeterValues").values().get(), "id": None}
+            ),
         ),
         ("invented", lambda w: make_message(w.station, action="StopTransaction")),
         ("wrong", refuse),
