@@ -25,7 +25,7 @@ def test_an_entry_says_who_what_when_before_and_after(operator: Operator) -> Non
         before={"expires_at": None, "limit": Decimal("1.50")},
         after={"expires_at": datetime(2026, 3, 1, 12, tzinfo=UTC), "limit": Decimal("2")},
     )
-    entry = AuditEntry.objects.get()
+    entry = AuditEntry.objects.get(operator=operator)
     assert (entry.operator, entry.user, entry.api_key) == (operator, membership.user, None)
     assert (entry.object_type, entry.object_id) == ("id_token", str(token.pk))
     assert entry.before == {"expires_at": None, "limit": "1.50"}

@@ -47,7 +47,7 @@ def test_create_operator_makes_a_tenant_once() -> None:
 def test_create_operator_refuses_what_is_no_slug() -> None:
     with pytest.raises(CommandError, match="slug"):
         run("create_operator", "two words", "--name", "X")
-    assert not Operator.objects.exists()
+    assert not Operator.objects.filter(name="X").exists()
 
 
 def test_create_user_makes_a_member(operator: Operator) -> None:
@@ -63,7 +63,7 @@ def test_create_user_makes_a_member(operator: Operator) -> None:
 
 def test_create_user_without_operator_makes_no_member() -> None:
     run("create_user", "chiku@example.org", "--password", "a-long-secret-7")
-    assert not Membership.objects.exists()
+    assert not Membership.objects.filter(user__email="chiku@example.org").exists()
 
 
 def test_create_user_refuses_weak_passwords_bad_addresses_and_duplicates() -> None:
@@ -75,10 +75,11 @@ def test_create_user_refuses_weak_passwords_bad_addresses_and_duplicates() -> No
     ):
         with pytest.raises(CommandError):
             run("create_user", email, "--password", password)
-    assert User.objects.count() == 1
+    assert User.objects.filter(email__iexact="chiku@example.org").count() == 1
+    assert not User.objects.filter(email__in=["new@example.org", "no-address"]).exists()
 
 
 def test_create_user_of_an_unknown_operator_makes_nobody() -> None:
     with pytest.raises(CommandError, match="no operator"):
         run("create_user", "a@example.org", "--password", "a-long-secret-7", "--operator", "x")
-    assert not User.objects.exists()
+    assert not User.objects.filter(email="a@example.org").exists()

@@ -16,7 +16,7 @@ from tests.stations.ocpp.conftest import in_db
 LONG = pytest.param(20, 20, marks=pytest.mark.faults)
 
 
-@pytest.mark.parametrize(("kills", "stations"), [(2, 10), LONG])
+@pytest.mark.parametrize(("kills", "stations"), [(2, 8), LONG])
 async def test_acknowledged_facts_survive_kills_exactly_once(
     site, make_server, tmp_path, say, kills, stations
 ):

@@ -5,20 +5,18 @@ Source: RELIABILITY check 88; rules 1, 26; DESIGN §6 (decide from memory).
 
 import asyncio
 
-import psycopg
 import pytest
 
 from accounts.models import IdToken
 from accounts.services.actors import Actor
-from stations.gateway import LISTENER_NAME
 from stations.models import Command, StationState
 from stations.services.commands import queue_command
 from stations.simulator.client import HandshakeRefused, RawClient
 from tests.faults.fleet import CALM, Fleet
+from tests.faults.listeners import deafen, listening
 from tests.faults.oracle import judge
 from tests.faults.raw import reading, socket_of, start, stop
 from tests.faults.site import PASSWORD
-from tests.server import test_database_url
 from tests.stations.ocpp.conftest import eventually, in_db
 
 # (how it ends, seconds without a database)
@@ -132,7 +130,9 @@ async def test_a_token_blocked_while_notifications_were_not_heard_is_refused(sit
 
         assert await status() == "Accepted"
         assert await status() == "Accepted"
-        await in_db(lambda: _block_unheard(token))
+        await listening()
+        block = "UPDATE accounts_idtoken SET status = 'blocked' WHERE id = %s"
+        await in_db(lambda: deafen(block, token.pk))
         async with asyncio.timeout(10):
             while await status() == "Accepted":
                 await asyncio.sleep(0.05)
@@ -150,17 +150,3 @@ async def test_a_token_blocked_right_after_a_restart_is_refused(site, server, em
         await in_db(lambda: IdToken.objects.filter(pk=token.pk).update(status="blocked"))
         answer = await station.result("Authorize", {"idTag": token.uid})
         assert answer["idTagInfo"] == {"status": "Blocked"}
-
-
-def _block_unheard(token):
-    """Cut the listening connections and block the token before they can be back."""
-    with psycopg.connect(test_database_url(), autocommit=True) as connection:
-        cut = connection.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = %s",
-            [LISTENER_NAME],
-        ).fetchone()[0]
-        assert cut >= 1
-        connection.execute(
-            "UPDATE accounts_idtoken SET status = 'blocked' WHERE id = %s", [token.pk]
-        )

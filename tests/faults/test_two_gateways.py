@@ -10,12 +10,12 @@ import pytest
 from django.utils import timezone
 
 from accounts.services.actors import Actor
-from stations.gateway import LISTENER_NAME
 from stations.models import ChargingStation, Command, Gateway, StationState, Transaction
 from stations.selectors.stations import with_presence
 from stations.services.commands import queue_command, sweep_commands
 from stations.services.presence import sweep_presence
 from stations.simulator.client import ConnectionLost
+from tests.faults.listeners import deafen, listening
 from tests.faults.raw import reading, socket_of, start, stop
 from tests.server import test_database_url
 from tests.stations.ocpp.conftest import eventually, in_db
@@ -70,23 +70,12 @@ async def test_a_socket_taken_over_while_nobody_listened_is_closed_all_the_same(
     one, two = server, second_server
     row = site.stations[0]
     async with socket_of(row, one) as old:
-        await in_db(_deafen)
+        await listening(2)
+        await in_db(deafen)
         async with socket_of(row, two, boot=False) as new:
             assert (await closes(old))[0] == 4001
             assert await new.is_heard()
             assert await in_db(lambda: is_online(row))
-
-
-def _deafen():
-    """Cut what listens for notifications; it is back a second later."""
-    with psycopg.connect(test_database_url(), autocommit=True) as connection:
-        cut = connection.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = %s",
-            [LISTENER_NAME],
-        ).fetchone()
-    assert cut is not None
-    assert cut[0] >= 2
 
 
 async def test_stations_and_commands_of_a_killed_process_end_and_the_others_go_on(

@@ -18,31 +18,33 @@ from tests.api import Api, fields_of
 from tests.factories import make_api_key, make_operator, unique
 
 
-def test_a_retry_gets_the_same_answer_and_does_nothing(api: Api) -> None:
+def test_a_retry_gets_the_same_answer_and_does_nothing(api: Api, operator: Operator) -> None:
     first = api.post("/id-tokens/", {"uid": "A"}, key="k")
     again = api.post("/id-tokens/", {"uid": "A"}, key="k")
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
-    assert IdToken.objects.count() == 1
-    assert AuditEntry.objects.filter(action="id_token.create").count() == 1
+    assert IdToken.objects.filter(operator=operator).count() == 1
+    assert AuditEntry.objects.filter(operator=operator, action="id_token.create").count() == 1
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_another_body_or_address_under_the_same_key_is_a_conflict(api: Api) -> None:
+def test_another_body_or_address_under_the_same_key_is_a_conflict(
+    api: Api, operator: Operator
+) -> None:
     api.post("/id-tokens/", {"uid": "A"}, key="k")
     for path, body in (("/id-tokens/", {"uid": "B"}), ("/id-token-groups/", {"uid": "A"})):
         response = api.post(path, body, key="k")
         assert (response.status_code, response.json()["code"]) == (409, "idempotency_key_reused")
-    assert IdToken.objects.count() == 1
+    assert IdToken.objects.filter(operator=operator).count() == 1
 
 
-def test_a_refusal_is_an_answer_too(api: Api) -> None:
+def test_a_refusal_is_an_answer_too(api: Api, operator: Operator) -> None:
     assert api.post("/id-tokens/", {"uid": ""}, key="k").status_code == 400
     assert api.post("/id-tokens/", {"uid": "A"}, key="k").status_code == 409
     api.post("/id-tokens/", {"uid": "B"})
     assert api.post("/id-tokens/", {"uid": "b"}, key="dup").status_code == 409
-    IdToken.objects.all().delete()
+    IdToken.objects.filter(operator=operator).delete()
     assert api.post("/id-tokens/", {"uid": "b"}, key="dup").status_code == 409
 
 
@@ -57,7 +59,7 @@ def test_without_a_right_nothing_is_kept(operator: Operator, nobody_api: Api) ->
     viewer = Api(make_api_key(operator, Role.VIEWER))
     assert viewer.post("/id-tokens/", {"uid": "A"}, key="k").status_code == 403
     assert nobody_api.post("/id-tokens/", {"uid": "A"}, key="k").status_code == 401
-    assert not IdempotentAnswer.objects.exists()
+    assert not IdempotentAnswer.objects.filter(key="k").exists()
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel", "tab\there"])
@@ -65,17 +67,19 @@ def test_a_key_that_is_none_is_refused(api: Api, key: str) -> None:
     assert "Idempotency-Key" in fields_of(api.post("/id-tokens/", {"uid": "A"}, key=key))
 
 
-def test_a_secret_shown_once_is_shown_again_to_a_retry_and_kept_encrypted(api: Api) -> None:
+def test_a_secret_shown_once_is_shown_again_to_a_retry_and_kept_encrypted(
+    api: Api, operator: Operator
+) -> None:
     body = {"identity": unique("CP"), "security_profile": 1}
     first = api.post("/stations/", body, key="k").json()
     again = api.post("/stations/", body, key="k").json()
     assert first["password"] == again["password"]
-    assert first["password"] not in IdempotentAnswer.objects.get().body
-    assert ChargingStation.objects.count() == 1
+    assert first["password"] not in IdempotentAnswer.objects.get(key="k").body
+    assert ChargingStation.objects.filter(operator=operator).count() == 1
 
 
 def test_an_error_of_ours_is_no_answer_and_undoes_what_was_done(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a 500 nobody knows what happened, so nothing must have."""
 
@@ -87,16 +91,19 @@ def test_an_error_of_ours_is_no_answer_and_undoes_what_was_done(
         broken.setattr(ApiView, "created", created)
         response = api.post("/id-tokens/", {"uid": "A"}, key="k")
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
-    assert not IdToken.objects.exists()
+    assert not IdToken.objects.filter(operator=operator).exists()
     assert api.post("/id-tokens/", {"uid": "A"}, key="k").status_code == 201
 
 
 def test_old_answers_are_forgotten(api: Api) -> None:
     api.post("/id-tokens/", {"uid": "A"}, key="old")
-    IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=49))
+    IdempotentAnswer.objects.filter(key="old").update(
+        created_at=timezone.now() - timedelta(hours=49)
+    )
     api.post("/id-tokens/", {"uid": "B"}, key="new")
     assert idempotency.forget_old_answers() == 1
-    assert IdempotentAnswer.objects.get().key == "new"
+    assert not IdempotentAnswer.objects.filter(key="old").exists()
+    assert IdempotentAnswer.objects.filter(key="new").exists()
 
 
 @pytest.fixture

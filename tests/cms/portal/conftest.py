@@ -1,10 +1,12 @@
 """A team to look through the eyes of, and an operator where everything happens at once."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -122,6 +124,13 @@ def make_world(operator: Operator | None = None) -> World:
         failure=make_handshake_failure(station),
         unknown_id_token=make_unknown_id_token(operator),
     )
+
+
+@pytest.fixture
+async def closed_connections() -> AsyncIterator[None]:
+    """Close what code under test opened in asgiref's thread, where no end of a request closes it."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture

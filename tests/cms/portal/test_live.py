@@ -1,15 +1,12 @@
 """The websocket of open pages, through the whole ASGI application."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings as django_settings
-from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
@@ -22,14 +19,7 @@ PATIENCE_S = 20
 
 
 # What the consumer is to see is committed in threads of its own (`in_db`) and left behind.
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-async def closed_connections() -> AsyncIterator[None]:
-    """`WebsocketCommunicator` keeps the connection of the consumer's thread from being closed."""
-    yield
-    await sync_to_async(connections.close_all)()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("closed_connections")]
 
 
 @pytest.fixture

@@ -362,6 +362,7 @@ def test_a_minimum_is_told_from_a_start_fee() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closed_connections")
 async def test_the_file_is_streamed_by_the_real_server_too(
     client_as: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,7 @@ def test_a_command_is_taken_with_202_and_shown_as_it_will_be_sent(
         below(station, "commands"), {"action": "Reset", "payload": {"type": "Hard"}}
     )
     assert response.status_code == 202
-    command = Command.objects.get()
+    command = Command.objects.get(station=station)
     assert response.json() == {
         "id": str(command.pk),
         "station": station.identity,
@@ -91,7 +91,7 @@ def test_a_command_that_no_station_would_understand_names_the_fault(
 ) -> None:
     fields = fields_of(api.post(below(station, "commands"), body))
     assert any(name == field or name.startswith(f"{field}.") for name in fields), fields
-    assert not Command.objects.exists()
+    assert not Command.objects.filter(station=station).exists()
 
 
 def test_decimals_of_a_payload_are_kept(api: Api, station: ChargingStation) -> None:
@@ -128,7 +128,7 @@ def test_credentials_in_payloads_are_masked(api: Api, station: ChargingStation) 
     assert response.status_code == 202
     assert b"0123456789abcdef" not in response.content
     assert b"0123456789abcdef" not in api.get("/commands/").content
-    assert Command.objects.get().payload == payload
+    assert Command.objects.get(station=station).payload == payload
     read = make_command(
         station,
         action="GetConfiguration",

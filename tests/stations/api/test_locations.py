@@ -25,7 +25,7 @@ SITE = {
 def test_a_site_is_made_and_shown_in_ocpis_words(api: Api) -> None:
     response = api.post("/locations/", SITE)
     assert response.status_code == 201
-    location = Location.objects.get()
+    location = Location.objects.get(name=SITE["name"])
     assert location.country == "MW"
     assert (
         response.json()
