@@ -1,19 +1,23 @@
 """Ways that people go, from what they notice to what they wanted, with real chargers at the other end."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from accounts.choices import Role
+from billing.models import CDR
 from stations.choices import SecurityProfile
-from stations.models import ChargingStation
+from stations.models import ChargingStation, Connector, ConnectorStatus
+from stations.services.connector_codes import ensure_connector_code
 from stations.simulator.outlet import AC_22
-from tests.browser.person import Person
+from tests.browser.inventory import Who
+from tests.browser.person import HEIGHTS, PHONE, Person
 from tests.browser.site import Site
 from tests.factories import make_location, make_operator, make_station, unique
-from tests.stations.ocpp.conftest import in_db
+from tests.stations.ocpp.conftest import eventually, in_db
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,6 +68,65 @@ async def test_an_operator_notices_a_fault_and_mends_it(
         assert charger.outlet(1).status == "Available"
 
     tell(f"fault noticed, understood, mended: {operator.clicks} clicks, {took_s:.1f} s")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_a_driver_charges_and_reads_the_bill(
+    scripts: bool,
+    site: Site,
+    page_as: Callable[..., Awaitable[Person]],
+    tell: Callable[[str], None],
+) -> None:
+    """From the label's address to a bill that explains itself, with a telephone in hand."""
+
+    def make() -> ChargingStation:
+        location = make_location(site.demo, name="Harbour")
+        return make_station(
+            site.demo, security_profile=SecurityProfile.NONE, password_hash="", location=location
+        )
+
+    station = await in_db(make)
+    driver = await page_as(Who.NEW_DRIVER, java_script_enabled=scripts)
+    page = driver.page
+    await page.set_viewport_size({"width": PHONE, "height": HEIGHTS[PHONE]})
+    async with site.charger(
+        station.identity,
+        connectors=[AC_22],
+        configuration={"MeterValueSampleInterval": "1"},
+    ) as charger:
+        label = await eventually(lambda: _label_of_free_connector(station))
+        began = time.monotonic()
+        await driver.go(label)
+        await expect(page.get_by_text("Free", exact=True)).to_be_visible()
+        price = page.get_by_role("region", name="Price")
+        await expect(price).to_contain_text("per kWh")
+        await expect(price).to_contain_text("Example:")
+
+        await driver.click(page.get_by_role("button", name="Start charging"))
+        await expect(page.get_by_role("heading", name="Plug in now")).to_be_visible()
+        await charger.plug()
+        await expect(page.get_by_role("link", name="Stop charging")).to_be_visible()
+        figures = page.locator("#figures")
+        await expect(figures).not_to_contain_text("0.00 kWh")
+        await expect(figures).to_contain_text("kW")
+
+        await driver.click(page.get_by_role("link", name="Stop charging"))
+        await driver.click(page.get_by_role("button", name="Stop now"))
+        await expect(page.get_by_role("heading", name="Receipt for charging")).to_be_visible()
+        took_s = time.monotonic() - began
+        await charger.unplug()
+
+    lines = await _amounts(page.locator(".bill tbody td"))
+    below = await _amounts(page.locator(".bill tfoot td"))
+    net, *taxes, gross = below
+    assert (sum(lines), net + sum(taxes)) == (net, gross)
+    assert gross == await in_db(lambda: CDR.objects.get(session__station=station).gross_minor) > 0
+    pdf = await page.request.get(page.url + "receipt.pdf")
+    assert (await pdf.body()).startswith(b"%PDF")
+    tell(
+        f"from the label to the bill, {'with' if scripts else 'without'} scripts:"
+        f" {driver.clicks} clicks, {took_s:.1f} s"
+    )
 
 
 async def test_a_new_operator_comes_from_nothing_to_a_first_bill(
@@ -119,3 +182,15 @@ async def test_a_new_operator_comes_from_nothing_to_a_first_bill(
     tell(
         f"from nothing to a first bill: {owner.clicks} clicks, {owner.fields} fields, {took_s:.1f} s"
     )
+
+
+def _label_of_free_connector(station: ChargingStation) -> str:
+    """The address in the QR code, once somebody could charge there."""
+    free = ConnectorStatus.objects.filter(station=station, connector_id=1, status="Available")
+    connector = Connector.objects.filter(evse__station=station, connector_id=1).first()
+    return f"/c/{ensure_connector_code(connector)}" if connector and free.exists() else ""
+
+
+async def _amounts(cells: Locator) -> list[int]:
+    """In cents, as they are written."""
+    return [int(re.sub(r"\D", "", text)) for text in await cells.all_inner_texts()]
