@@ -35,8 +35,8 @@ services: $(INSTALLED) ## PostgreSQL and Valkey alone, for development
 assets: $(INSTALLED) ## Third-party stylesheets and scripts for static/vendor; fails without them
 	@$(BIN)/python -m cms.run.assets --required
 
-test: $(INSTALLED) $(VENDOR) ## The test suite (ARGS goes to pytest)
-	@$(PYTEST) -m "not conformance and not faults and not fuzz and not screens" --ignore=tests/browser $(ARGS)
+test: $(INSTALLED) $(VENDOR) ## The test suite, browsers included where there is one (ARGS goes to pytest)
+	@$(PYTEST) -m "not conformance and not faults and not fuzz and not screens" $(ARGS)
 
 browser: $(INSTALLED) $(VENDOR) ## Every page and journey in chromium
 	@$(PYTEST) -m "not screens" tests/browser $(ARGS)

@@ -40,10 +40,6 @@ class Pick(NamedTuple):
 
 
 PICKED = {
-    # Its package has no licence file; the stylesheet begins with the notice.
-    "@tabler/core": Pick("tabler", "dist/css", ("tabler.min.css",), licence=""),
-    "htmx.org": Pick("htmx", "dist", ("htmx.min.js",)),
-    "idiomorph": Pick("idiomorph", "dist", ("idiomorph-ext.min.js",)),
     "leaflet": Pick(
         "leaflet",
         "dist",
@@ -57,7 +53,6 @@ PICKED = {
             "images/marker-shadow.png",
         ),
     ),
-    "uplot": Pick("uplot", "dist", ("uPlot.iife.min.js", "uPlot.min.css")),
 }
 
 _SOURCE_MAP = re.compile(rb"\n?(?://# sourceMappingURL=.*|/\*# sourceMappingURL=.*?\*/)\s*\Z")

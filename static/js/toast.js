@@ -1,7 +1,6 @@
 // Short words about what just happened, in the region marked `data-toasts`.
 //
 // toast("Saved", "success")     from another module; levels: success, warning, error, or none
-// HX-Trigger: {"toast": {"text": "Saved", "level": "success"}}   from an answer to htmx
 //
 // A toast leaves after a while, an error stays until it is closed, and none leaves while it is pointed at.
 
@@ -33,7 +32,6 @@ function leaveLater(element) {
   }, STAY_MS);
 }
 
-document.addEventListener("toast", (event) => toast(event.detail.text, event.detail.level));
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-toast]");

@@ -56,6 +56,29 @@ async def test_a_refusal_is_without_fault(sight: Sight, looker: Looker) -> None:
     assert await faults_of([sight], looker) == []
 
 
+_FOR_DRIVERS = [
+    name for name, page in PAGES.items() if name.startswith("driver") or page.who == Who.DRIVER
+]
+
+
+@on_one_loop
+@pytest.mark.parametrize("name", [*_FOR_DRIVERS, "site", "login"])
+async def test_a_drivers_page_works_without_scripts(
+    name: str, site: Site, page_as: Callable[..., Awaitable[Person]]
+) -> None:
+    """Nothing waits for a script: no control that only one could serve, nothing hidden that it would show."""
+    for sight in await in_db(lambda: sights_of(name, site)):
+        person = await page_as(sight.who, java_script_enabled=False)
+        await person.look(width=PHONE, theme="light")
+        await person.go(sight.path)
+        main = person.page.get_by_role("main")
+        assert await main.get_by_role("heading", level=1).count() == 1, sight
+        idle = main.locator("button:not(form button), a:not([href]), [onclick], [disabled]")
+        assert await idle.all_inner_texts() == [], sight
+        for form in await main.locator("form").all():
+            assert await form.locator("button:not([type=button])").count() >= 1, sight
+
+
 @on_one_loop
 async def test_the_instruments_notice_what_they_are_for(looker: Looker) -> None:
     """A page with one fault of each kind."""

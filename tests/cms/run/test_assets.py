@@ -87,7 +87,7 @@ def test_asks_again_when_something_changed(checkout, monkeypatch, change):
         less = PICKED["leaflet"]._replace(files=("leaflet.js",))
         monkeypatch.setitem(assets.PICKED, "leaflet", less)
     else:
-        (checkout / "static/vendor/htmx/htmx.min.js").unlink()
+        (checkout / "static/vendor/leaflet/leaflet.css").unlink()
     assert not Assets(checkout).are_current
     Assets(checkout).get()
     assert Assets(checkout).are_current
@@ -106,8 +106,8 @@ def test_the_old_files_stay_when_new_ones_cannot_be_had(checkout):
 
 
 def test_a_package_without_a_listed_file_is_named(checkout):
-    (checkout / "packages/uplot/dist/uPlot.min.css").unlink()
-    with pytest.raises(AssetsError, match=re.escape("uplot/dist/uPlot.min.css")):
+    (checkout / "packages/leaflet/dist/leaflet.css").unlink()
+    with pytest.raises(AssetsError, match=re.escape("leaflet/dist/leaflet.css")):
         Assets(checkout).get()
 
 
