@@ -80,3 +80,79 @@ class HandshakeRefusal(models.TextChoices):
     )
     RATE_LIMITED = "rate_limited", _("Too many failed attempts from this address.")
     UNAVAILABLE = "unavailable", _("The database could not be reached.")
+
+
+class ReservationStatus(models.TextChoices):
+    """The life of a reservation."""
+
+    REQUESTED = "requested", _("Asked for")
+    RESERVED = "reserved", _("Reserved")
+    REJECTED = "rejected", _("Rejected")
+    USED = "used", _("Used")
+    EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Cancelled")
+    REMOVED = "removed", _("Removed by the station")
+
+
+class ProfileStatus(models.TextChoices):
+    """The life of a charging profile at a station."""
+
+    REQUESTED = "requested", _("Asked for")
+    INSTALLED = "installed", _("Installed")
+    REJECTED = "rejected", _("Rejected")
+    CLEARED = "cleared", _("Cleared")
+
+
+class FirmwareStatus(models.TextChoices):
+    """How far an update is, in OCPP's words (1.6 §7.25, Improved security §5.9), and ours before and beside them."""
+
+    REQUESTED = "Requested", _("Asked for")
+    ACCEPTED = "Accepted", _("Accepted")
+    REFUSED = "Refused", _("Refused by the station")
+    UNANSWERED = "Unanswered", _("No answer from the station")
+    DOWNLOAD_SCHEDULED = "DownloadScheduled", _("Download scheduled")
+    DOWNLOADING = "Downloading", _("Downloading")
+    DOWNLOAD_PAUSED = "DownloadPaused", _("Download paused")
+    DOWNLOADED = "Downloaded", _("Downloaded")
+    DOWNLOAD_FAILED = "DownloadFailed", _("The download failed")
+    SIGNATURE_VERIFIED = "SignatureVerified", _("Signature verified")
+    INVALID_SIGNATURE = "InvalidSignature", _("The signature is not valid")
+    INSTALL_SCHEDULED = "InstallScheduled", _("Installation scheduled")
+    INSTALLING = "Installing", _("Installing")
+    INSTALL_REBOOTING = "InstallRebooting", _("Restarting to install")
+    INSTALLED = "Installed", _("Installed")
+    INSTALLATION_FAILED = "InstallationFailed", _("The installation failed")
+    INSTALL_VERIFICATION_FAILED = (
+        "InstallVerificationFailed",
+        _("What was installed did not pass its check"),
+    )
+    SUPERSEDED = "Superseded", _("Replaced by a newer update")
+
+
+class LogKind(models.TextChoices):
+    """Which file a station is asked for."""
+
+    DIAGNOSTICS = "diagnostics", _("Diagnostics")
+    SECURITY = "security", _("Security log")
+
+
+class LogStatus(models.TextChoices):
+    """How far a file is on its way to us."""
+
+    REQUESTED = "requested", _("Asked for")
+    ACCEPTED = "accepted", _("Accepted")
+    UPLOADING = "uploading", _("On its way")
+    UPLOADED = "uploaded", _("Uploaded")
+    NOTHING = "nothing", _("The station has nothing to upload")
+    REFUSED = "refused", _("Refused by the station")
+    FAILED = "failed", _("The upload failed")
+    CANCELLED = "cancelled", _("Replaced by a newer request")
+    EXPIRED = "expired", _("Nothing arrived in time")
+
+
+class CertificateUse(models.TextChoices):
+    """What a station has a certificate for."""
+
+    CLIENT = "client", _("Shows who the station is")
+    CENTRAL_SYSTEM_ROOT = "central_system_root", _("Root that signs our server")
+    MANUFACTURER_ROOT = "manufacturer_root", _("Root that signs firmware")

@@ -9,13 +9,15 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import psycopg
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import connections
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -42,6 +44,8 @@ LISTEN_PROBE_S = 5.0
 # of any length it is back within moments.
 POOL_BACKOFF_S = 3.0
 MAX_FENCES = 10_000
+ORM_THREADS = 2
+T = TypeVar("T")
 
 
 class Link(Protocol):
@@ -63,6 +67,14 @@ class Link(Protocol):
 
     def close(self, reason: str) -> None:
         """End the socket."""
+
+
+def _with_own_connection(work: Callable[[], T]) -> T:
+    """No request ends in these threads, so what they opened is closed here."""
+    try:
+        return work()
+    finally:
+        connections.close_all()
 
 
 async def _read_json_exactly(connection: AsyncConnection[Any]) -> None:
@@ -94,6 +106,8 @@ class Gateway:
         self.cache = Cache(self._fetch_one)
         self.writer = Writer(self._connect, self._note_changes)
         self._changed: dict[int, set[int]] = {}
+        # For what goes through the ORM, off the hot path.
+        self._threads = ThreadPoolExecutor(ORM_THREADS, thread_name_prefix="orm")
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life -------------------------------------------------------------------------------
@@ -129,6 +143,7 @@ class Gateway:
             async with self.connection() as connection:
                 await connection.execute(sql.END_LEASE, [self.id])
         await self._pool.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     @staticmethod
     async def _for_ever(work: Coroutine[Any, Any, None]) -> None:
@@ -167,6 +182,11 @@ class Gateway:
         """A pooled autocommit connection, for what is not a fact."""
         async with self._pool.connection() as connection:
             yield connection
+
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
+        """Call something that uses the ORM, beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _with_own_connection, work)
 
     async def _fetch_one(self, query: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
         async with self.connection() as connection:

@@ -1,49 +1,27 @@
 """What can be asked of a station: the words before the button, the form, and the domain function behind it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.selectors import find_id_token_for
 from accounts.services.actors import Actor
-from accounts.services.permissions import Capability
 from cms.base.errors import Invalid, NotFound
+from cms.portal import questions_planning, questions_security, questions_upkeep
 from cms.portal.forms import (
     ChangeConfigurationForm,
     EvseForm,
     GetConfigurationForm,
-    NothingForm,
     OneEvseForm,
     StartForm,
     StopForm,
     TriggerForm,
 )
+from cms.portal.question import Question, Queue
 from stations.models import ChargingStation, Command
 from stations.selectors.transactions import get_transaction_for
 from stations.services import commands
-
-Queue = Callable[[Actor, ChargingStation, Mapping[str, Any]], Command]
-Words = str | Promise
-
-
-@dataclass(frozen=True)
-class Question:
-    """`consequence` says what will happen; a dangerous one has a red button."""
-
-    title: Words
-    consequence: Words
-    button: Words
-    queue: Queue
-    capability: Capability = "stations.command"
-    form_class: type[forms.Form] = NothingForm
-    dangerous: bool = False
-    # Where its outcome is seen.
-    shown_on: str = "station"
-    anchor: str = "#commands"
 
 
 def _start(acting: Actor, station: ChargingStation, data: Mapping[str, Any]) -> Command:
@@ -230,3 +208,6 @@ QUESTIONS: dict[str, Question] = {
         dangerous=True,
     ),
 }
+QUESTIONS |= (
+    questions_planning.QUESTIONS | questions_upkeep.QUESTIONS | questions_security.QUESTIONS
+)

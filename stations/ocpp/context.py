@@ -1,9 +1,15 @@
 """What a handler may know and do while it answers one call of a station."""
 
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 
 from accounts.models.id_token import fold_uid
 from accounts.services.authorization import Authorization, authorize_id_token
@@ -11,7 +17,11 @@ from stations.gateway import Gateway
 from stations.ingest import sql
 from stations.ingest.cache import KnownStation
 from stations.ingest.facts import Fact, MessageSeen, Result, UnknownTokenSeen
+from stations.ingest.writer import FactQuarantined
 from stations.ocpp.framing import STRAY, Call
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MAX_KNOWN_TRANSACTIONS = 32
 _HEAD = re.compile(r'\s*\[\s*2\s*,\s*"(?:[^"\\]|\\.)*"\s*,\s*"(?:[^"\\]|\\.)*"\s*,\s*')
@@ -134,6 +144,22 @@ class CallContext:
             return await self.gateway.writer.record(*facts)
         self._seen_recorded = True
         return (await self.gateway.writer.record(*facts, self.seen))[: len(facts)]
+
+    async def apply(self, function: Callable[..., T], **values: Any) -> T:
+        """Call a domain function that writes through the ORM, for the rare messages; returns after its commit.
+
+        Records the call itself first. The function may be called again for the same message and is idempotent.
+        Raises psycopg.OperationalError while the database is away, as `record` would wait, and FactQuarantined
+        where the database refuses what the station sent; the call is kept raw then.
+        """
+        await self.record()
+        try:
+            return await self.gateway.run_in_thread(partial(function, **values))
+        except (OperationalError, InterfaceError) as error:
+            raise psycopg.OperationalError(str(error)) from error
+        except (DataError, IntegrityError) as error:
+            logger.exception("%s %s was refused", self.station.identity, self.call.action)
+            raise FactQuarantined(str(error)) from error
 
     def trace_unless_recorded(self) -> None:
         """Leave the call to the asynchronous trace if no fact has taken it along."""

@@ -15,7 +15,9 @@ from accounts.services.actors import Actor
 from accounts.services.audit import record_audit
 from cms.base.errors import Conflict, Invalid
 from stations.choices import CommandStatus, RegistrationStatus
+from stations.commands.following import follow_queued
 from stations.commands.secrets import MASK, SECRET_KEYS, mask_payload
+from stations.commands.wire_ids import fill_in_ids
 from stations.models import ChargingStation, Command, StationState, Transaction
 from stations.ocpp.schemas import Sender
 from stations.ocpp.validation import action_known, direction, validate_command
@@ -42,7 +44,7 @@ def queue_command(
 ) -> Command:
     """Check a request against the station's OCPP version and queue it.
 
-    `payload` is OCPP's own. The row expires unsent at `expires_at`: by default after 60 seconds for what somebody
+    `payload` is OCPP's own; ids that are ours to choose are filled in where it has none. The row expires unsent at `expires_at`: by default after 60 seconds for what somebody
     waits for, after 24 hours else.
 
     Raises:
@@ -66,7 +68,8 @@ def queue_command(
         raise Conflict(
             "The station is pending; it cannot start or stop charging yet.", code="station_pending"
         )
-    faults = validate_command(version, action, dict(payload))
+    payload = fill_in_ids(station, action, payload)
+    faults = validate_command(version, action, payload)
     if faults:
         fields: dict[str, list[str]] = {}
         for path, sentence in faults:
@@ -83,12 +86,13 @@ def queue_command(
             station=station,
             protocol=version.subprotocol,
             action=action,
-            payload=dict(payload),
+            payload=payload,
             created_by=acting.user,
             expires_at=expires_at or now + expiry,
         )
         # The row's own trigger wakes the gateway on commit.
         command.refresh_from_db(fields=["created_at"])
+        follow_queued(command)
         record_audit(
             actor=acting,
             action="command.create",

@@ -1,0 +1,5 @@
+"""Who charges when and how fast: reservations, local lists, charging profiles."""
+
+from cms.portal.question import Question
+
+QUESTIONS: dict[str, Question] = {}

@@ -1,0 +1,5 @@
+"""Certificates, keys and security profiles."""
+
+from cms.portal.question import Question
+
+QUESTIONS: dict[str, Question] = {}

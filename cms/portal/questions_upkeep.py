@@ -1,0 +1,5 @@
+"""Firmware, diagnostics and logs."""
+
+from cms.portal.question import Question
+
+QUESTIONS: dict[str, Question] = {}
