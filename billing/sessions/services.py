@@ -212,7 +212,8 @@ def _reported(tx: Transaction) -> Reported:
         meter_stop_wh=tx.meter_stop_wh,
         max_power_w=connector.max_power_w if connector else None,
         start_by_device=tx.device_started_at == tx.started_at,
-        end_by_device=tx.device_ended_at == tx.ended_at,
+        # An end that nobody told is assumed from the station's own readings, never from our clock.
+        end_by_device=tx.received_ended_at is None or tx.device_ended_at == tx.ended_at,
         received_started_at=tx.received_started_at,
     )
 

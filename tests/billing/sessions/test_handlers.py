@@ -258,6 +258,19 @@ def test_a_late_stop_prices_what_waited_for_it(station: ChargingStation) -> None
     assert CDR.objects.get(session__transaction=tx).energy_wh == 10_000
 
 
+def test_an_end_that_nobody_told_says_nothing_of_the_clock(station: ChargingStation) -> None:
+    """The start was kept offline for half an hour, and the end is assumed from the last reading."""
+    tx = make_ended(
+        station,
+        device_ended_at=None,
+        received_ended_at=None,
+        received_started_at=hours_ago(0.5),
+        review_reasons=["superseded", "no_stop"],
+    )
+    tell("transaction.ended", tx)
+    assert reasons_of(tx) == ["superseded", "no_stop"]
+
+
 def test_a_correction_leaves_the_bill_and_says_so(station: ChargingStation) -> None:
     tx = make_ended(station)
     tell("transaction.ended", tx)
