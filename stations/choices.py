@@ -156,3 +156,14 @@ class CertificateUse(models.TextChoices):
     CLIENT = "client", _("Shows who the station is")
     CENTRAL_SYSTEM_ROOT = "central_system_root", _("Root that signs our server")
     MANUFACTURER_ROOT = "manufacturer_root", _("Root that signs firmware")
+
+
+class RepairKind(models.TextChoices):
+    """What was put right in a station's messages, or left out of them."""
+
+    FIELDS = "fields", _("Fields left out or converted")
+    SAMPLES = "samples", _("Readings that could not be read left out")
+    TIMESTAMPS = "timestamps", _("Timestamps put right")
+    UNITS = "units", _("Units put right")
+    REGISTERS = "registers", _("Meter registers put right")
+    ID_TOKENS = "id_tokens", _("Card numbers put right")

@@ -14,6 +14,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cms.base.json import dumps
+from cms.base.time import utc_now
 from stations.choices import CommandStatus, RegistrationStatus
 from stations.commands.outcome import Outcome, judge_reply
 from stations.commands.secrets import (
@@ -111,18 +112,30 @@ class CommandSender:
         self._socket = socket
         self._sending = False
         self._again = False
+        self._later: asyncio.TimerHandle | None = None
         # Claims and outcomes on their way to or from the database.
         self._work: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
-        """Look for a queued command, unless a call is out: its end looks again."""
+        """Look for a queued command, unless a call is out: its end looks again.
+
+        Some stations want to be left alone after a boot; then what waits is looked for afterwards.
+        """
         if not self._socket.takes_commands or self._socket.protocol.in_flight is not None:
+            return
+        if (quiet_s := self._socket.memory.quiet_s(utc_now())) > 0:
+            if self._later is None or self._later.cancelled():
+                self._later = asyncio.get_running_loop().call_later(quiet_s, self._wake_later)
             return
         if self._sending:
             self._again = True
             return
         self._sending = True
         self._begin(self._send_next())
+
+    def _wake_later(self) -> None:
+        self._later = None
+        self.wake()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

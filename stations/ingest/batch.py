@@ -126,7 +126,7 @@ class Batch:
                 "station_id gateway_id protocol security_profile remote_address at",
             )
             rows = await _fetch(connection, sql.OPEN_CONNECTIONS, columns)
-            result_of = {row[0]: OpenResult(row[1], row[2], row[3]) for row in rows}
+            result_of = {row[0]: OpenResult(*row[1:]) for row in rows}
             for index, fact in opened:
                 self.results[index] = result_of[fact.station_id]
             generations = [result_of[fact.station_id].generation for fact in facts]

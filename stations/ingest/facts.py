@@ -191,11 +191,17 @@ class ConnectionOpened:
 
 @dataclass(frozen=True, slots=True)
 class OpenResult:
-    """The generation of the new socket, how often the station has booted, whether a command waits for it."""
+    """The generation of the new socket, how often the station has booted, whether a command waits for it.
+
+    The texts are what the station said of itself when it last booted.
+    """
 
     generation: int
     boot_count: int
     command_waits: bool
+    vendor: str = ""
+    model: str = ""
+    firmware_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

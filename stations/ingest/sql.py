@@ -244,9 +244,18 @@ WHERE p.at <= EXCLUDED.at
 
 TOUCH_STATES = """
 UPDATE stations_stationstate s
-SET last_seen_at = GREATEST(s.last_seen_at, u.at), repairs = s.repairs + u.repairs
-FROM unnest(%s::bigint[], %s::timestamptz[], %s::integer[]) AS u(station_id, at, repairs)
+SET last_seen_at = GREATEST(s.last_seen_at, u.at)
+FROM unnest(%s::bigint[], %s::timestamptz[]) AS u(station_id, at)
 WHERE s.station_id = u.station_id
+"""
+
+COUNT_REPAIRS = """
+INSERT INTO stations_stationrepair AS r (station_id, day, kind, times)
+SELECT u.station_id, (now() AT TIME ZONE 'UTC')::date, u.kind, u.times
+FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS u(station_id, kind, times)
+WHERE EXISTS (SELECT 1 FROM stations_chargingstation s WHERE s.id = u.station_id)
+ORDER BY 1, 3
+ON CONFLICT (station_id, day, kind) DO UPDATE SET times = r.times + EXCLUDED.times
 """
 
 # --- connections -----------------------------------------------------------------------------
@@ -265,11 +274,11 @@ WITH opened AS (
             IS DISTINCT FROM (EXCLUDED.gateway_id, EXCLUDED.connected_at))::integer,
         connected = true, gateway_id = EXCLUDED.gateway_id,
         protocol = EXCLUDED.protocol, connected_at = EXCLUDED.connected_at, last_seen_at = EXCLUDED.last_seen_at
-    RETURNING s.station_id, s.generation, s.boot_count
+    RETURNING s.station_id, s.generation, s.boot_count, s.vendor, s.model, s.firmware_version
 )
 SELECT o.station_id, o.generation, o.boot_count, EXISTS (
     SELECT 1 FROM stations_command q WHERE q.station_id = o.station_id AND q.status = 'queued'
-)
+), o.vendor, o.model, o.firmware_version
 FROM opened o
 """
 

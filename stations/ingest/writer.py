@@ -20,13 +20,14 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 import psycopg
 from psycopg import AsyncConnection
 
+from stations.choices import RepairKind
 from stations.ingest import sql
 from stations.ingest.batch import Batch, Connectors
 from stations.ingest.facts import LIFECYCLE, Fact, MessageSeen, Result
@@ -80,7 +81,7 @@ class Writer:
         self._waiting: deque[Entry] = deque()
         self._traces: deque[MessageSeen] = deque(maxlen=MAX_WAITING_TRACES)
         self._seen: dict[int, datetime] = {}
-        self._repairs: Counter[int] = Counter()
+        self._repairs: Counter[tuple[int, str]] = Counter()
         self._touched_at = 0.0
         self._known_connectors: Connectors = set()
         self._wake = asyncio.Event()
@@ -127,9 +128,10 @@ class Writer:
         """A frame came from this station; written at most every few seconds."""
         self._seen[station_id] = at
 
-    def repaired(self, station_id: int, times: int) -> None:
+    def repaired(self, station_id: int, repairs: Mapping[RepairKind, int]) -> None:
         """Something in a station's message had to be put right or left out; counted with `saw`."""
-        self._repairs[station_id] += times
+        for kind, times in repairs.items():
+            self._repairs[station_id, kind] += times
 
     # --- the loop ---------------------------------------------------------------------------
 
@@ -281,12 +283,21 @@ class Writer:
         seen, self._seen = self._seen, {}
         repairs, self._repairs = self._repairs, Counter()
         stations = sorted(seen)
-        columns = [stations, [seen[s] for s in stations], [repairs[s] for s in stations]]
+        counted = sorted(repairs)
         try:
             connection = await self._usable_connection()
             async with connection.transaction():
                 await connection.execute(sql.LOCK_STATES, [stations])
-                await connection.execute(sql.TOUCH_STATES, columns)
+                await connection.execute(sql.TOUCH_STATES, [stations, [seen[s] for s in stations]])
+                if counted:
+                    await connection.execute(
+                        sql.COUNT_REPAIRS,
+                        [
+                            [station for station, _ in counted],
+                            [str(kind) for _, kind in counted],
+                            [repairs[key] for key in counted],
+                        ],
+                    )
         except psycopg.Error as error:
             logger.warning("last-seen times not written this time: %s", error)
             self._seen = seen | self._seen

@@ -13,6 +13,7 @@ from stations.models.operations import (
     StationVariable,
 )
 from stations.models.partitioned import MeterValue, OcppMessage
+from stations.models.repairs import StationRepair
 from stations.models.security import (
     CertificateAuthority,
     SecurityEvent,
@@ -52,6 +53,7 @@ __all__ = [
     "Reservation",
     "SecurityEvent",
     "StationCertificate",
+    "StationRepair",
     "StationState",
     "StationVariable",
     "Transaction",

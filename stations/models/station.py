@@ -123,8 +123,6 @@ class StationState(models.Model):
     error_code = models.CharField(max_length=50, db_default="")
     status_info = models.CharField(max_length=255, db_default="")
     status_at = models.DateTimeField(null=True)
-    # How often something in its messages had to be put right or left out.
-    repairs = models.BigIntegerField(db_default=0)
 
     class Meta:
         indexes: ClassVar = [

@@ -18,7 +18,7 @@ from django.conf import settings
 from psycopg_pool import PoolTimeout
 
 from cms.base.time import utc_now
-from stations.choices import HandshakeRefusal, RegistrationStatus
+from stations.choices import HandshakeRefusal, RegistrationStatus, RepairKind
 from stations.commands.sender import CommandSender
 from stations.gateway import Gateway
 from stations.ingest.facts import (
@@ -37,6 +37,7 @@ from stations.ocpp.handshake import Accepted, Doorkeeper, FailureLimit, Refused,
 from stations.ocpp.v16.routes import ROUTES as ROUTES_16
 from stations.ocpp.validation import Violation, check_inbound
 from stations.ocpp.versions import Version
+from stations.quirks import find_profile, profile_of_boot
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +158,7 @@ class StationSocket:
         )
         self.generation = self.memory.generation = opened.generation
         self.memory.boot_count = opened.boot_count
+        self.memory.quirks = find_profile(opened.vendor, opened.model, opened.firmware_version)
         worker = asyncio.create_task(self._work())
         try:
             if accepted.used_previous_password or accepted.station.previous_password_hash:
@@ -295,8 +297,12 @@ class StationSocket:
                 await self._refuse(call, refusal)
 
     async def _answer(self, call: Call, received_at: datetime) -> None:
-        checked = check_inbound(self._accepted.version, call.action, call.payload)
         context = CallContext(self.gateway, self.memory, call, received_at)
+        if call.action == "BootNotification":
+            self.memory.quirks = profile_of_boot(call.payload)
+        if cut := self.memory.quirks.shorten_texts(call.action, call.payload):
+            context.repair(RepairKind.FIELDS, cut)
+        checked = check_inbound(self._accepted.version, call.action, call.payload)
         try:
             if isinstance(checked, Violation):
                 raise checked.as_refusal()
@@ -306,7 +312,8 @@ class StationSocket:
             handler = self._routes.get(call.action)
             if handler is None:
                 raise CallRefused(ErrorCode.NOT_SUPPORTED, f"{call.action} is not served here.")
-            context.repairs += checked.repairs
+            if checked.repairs:
+                context.repair(RepairKind.FIELDS, checked.repairs)
             result = await self._handle(handler, context, checked.payload)
         except CallRefused as refusal:
             context.trace_unless_recorded()
@@ -331,7 +338,7 @@ class StationSocket:
         Silence makes a station keep what it has to tell; after a few errors it throws it away (OCPP 1.6 §3.7.1,
         TransactionMessageAttempts). Raises psycopg.OperationalError when the socket ends meanwhile.
         """
-        repairs = context.repairs
+        repairs = context.repairs.copy()
         while True:
             try:
                 return await handler(context, payload)
@@ -345,7 +352,7 @@ class StationSocket:
                     "%s: %s waits for the database: %s", self.identity, context.call.action, error
                 )
             await asyncio.sleep(RETRY_S)
-            context.repairs = repairs
+            context.repairs = repairs.copy()
 
     async def _refuse(self, call: Call, refusal: CallRefused) -> None:
         text = ""

@@ -2,23 +2,28 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 import psycopg
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 
 from accounts.models.id_token import fold_uid
 from accounts.services.authorization import Authorization, authorize_id_token
+from stations.choices import RepairKind
 from stations.gateway import Gateway
 from stations.ingest import sql
 from stations.ingest.cache import KnownStation
+from stations.ingest.clock import DeviceTime, read_device_time
 from stations.ingest.facts import Fact, MessageSeen, Result, UnknownTokenSeen
 from stations.ingest.writer import FactQuarantined
 from stations.ocpp.framing import STRAY, Call
+from stations.quirks import NO_QUIRKS, QuirkProfile
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,6 +64,8 @@ class KnownTransaction:
     meter_start_wh: int | None
     last_register_wh: int | None = None
     active: bool = True
+    # Whether its readings count from its start; None until one has told.
+    counts_from_start: bool | None = None
 
     @property
     def month(self) -> date:
@@ -74,8 +81,17 @@ class StationMemory:
     generation: int
     boot_count: int
     registration: str
+    quirks: QuirkProfile = NO_QUIRKS
+    # When it booted last on this connection.
+    booted_at: datetime | None = None
     knows_current: bool = False
     transactions: dict[str, KnownTransaction] = field(default_factory=dict)
+
+    def quiet_s(self, now: datetime) -> float:
+        """For how many seconds yet the station wants to be left alone after its boot."""
+        if self.booted_at is None or not self.quirks.quiet_after_boot_s:
+            return 0
+        return self.quirks.quiet_after_boot_s - (now - self.booted_at).total_seconds()
 
     def remember(self, tx: KnownTransaction) -> None:
         """Keep a transaction at hand; the oldest goes when there are too many."""
@@ -113,7 +129,7 @@ class CallContext:
         self.memory = memory
         self.call = call
         self.received_at = received_at
-        self.repairs = 0
+        self.repairs: Counter[RepairKind] = Counter()
         self._seen_recorded = False
 
     @property
@@ -134,6 +150,24 @@ class CallContext:
             message_id=self.call.message_id,
             payload=payload_text(self.call),
         )
+
+    def repair(self, kind: RepairKind, times: int = 1) -> None:
+        """Count what was put right in this message, or left out of it."""
+        self.repairs[kind] += times
+
+    def device_time(self, text: str | None) -> DeviceTime:
+        """A timestamp of this message, judged and read as such stations mean it."""
+        quirks = self.memory.quirks
+        site = self.memory.station.time_zone
+        time = read_device_time(
+            text,
+            received_at=self.received_at,
+            naive_zone=quirks.naive_zone(site),
+            z_means=ZoneInfo(site) if quirks.z_means_site_time else None,
+        )
+        if time.repaired:
+            self.repair(RepairKind.TIMESTAMPS)
+        return time
 
     async def record(self, *facts: Fact) -> list[Result]:
         """Write facts together with the call itself; returns their results once all are committed.
@@ -171,6 +205,10 @@ class CallContext:
         """Decide on a token of this station's operator, from memory where it is known there."""
         known = None
         if is_storable(uid):
+            normal = self.memory.quirks.normal_uid(uid)
+            if normal != uid:
+                self.repair(RepairKind.ID_TOKENS)
+                uid = normal
             known = await self.gateway.cache.id_token(self.station.operator_id, uid)
         return authorize_id_token(known, now=self.received_at)
 
@@ -178,6 +216,7 @@ class CallContext:
         """The fact that nobody knows this token, for adoption; empty if somebody does."""
         if authorization.id_token is not None or not uid or not is_storable(uid):
             return []
+        uid = self.memory.quirks.normal_uid(uid)
         return [
             UnknownTokenSeen(
                 operator_id=self.station.operator_id,

@@ -25,17 +25,17 @@ async def handle_boot_notification(context: CallContext, payload: dict[str, Any]
     beat together. Unaccepted stations are told when to ask again.
     """
     serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber") or ""
-    [boot_count] = await context.record(
-        BootReported(
-            station_id=context.station.id,
-            at=context.received_at,
-            vendor=storable(payload["chargePointVendor"], 50),
-            model=storable(payload["chargePointModel"], 50),
-            serial_number=storable(serial, 50),
-            firmware_version=storable(payload.get("firmwareVersion") or "", 50),
-        )
+    boot = BootReported(
+        station_id=context.station.id,
+        at=context.received_at,
+        vendor=storable(payload["chargePointVendor"], 50),
+        model=storable(payload["chargePointModel"], 50),
+        serial_number=storable(serial, 50),
+        firmware_version=storable(payload.get("firmwareVersion") or "", 50),
     )
+    [boot_count] = await context.record(boot)
     memory = context.memory
+    memory.booted_at = context.received_at
     memory.boot_count = boot_count or memory.boot_count
     memory.registration = context.station.registration_status
     accepted = memory.registration == RegistrationStatus.ACCEPTED

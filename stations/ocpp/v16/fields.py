@@ -4,7 +4,7 @@ from typing import Any
 
 from accounts.services.authorization import Authorization
 from cms.base.time import rfc3339
-from stations.ocpp.context import is_storable
+from stations.ocpp.context import CallContext, is_storable
 from stations.ocpp.errors import CallRefused, ErrorCode
 
 # Beyond this a connector number is a mistake; such statuses stay in the trace only.
@@ -23,10 +23,10 @@ def id_tag_info(status: str, authorization: Authorization | None = None) -> dict
     return info
 
 
-def id_tag(payload: dict[str, Any], name: str = "idTag") -> str:
-    """The tag as sent, without what a database cannot hold."""
+def id_tag(context: CallContext, payload: dict[str, Any], name: str = "idTag") -> str:
+    """The tag's number, without what a database cannot hold."""
     tag = str(payload.get(name, ""))
-    return tag if is_storable(tag) else ""
+    return context.memory.quirks.normal_uid(tag) if is_storable(tag) else ""
 
 
 def register_wh(name: str, value: int) -> int:

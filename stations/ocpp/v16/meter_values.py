@@ -1,10 +1,12 @@
 """MeterValues.req (OCPP 1.6 §4.7)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from stations.choices import RepairKind
 from stations.ingest.facts import MeterReported, Progress, Reading
 from stations.ocpp.context import CallContext, KnownTransaction
 from stations.ocpp.v16.fields import MAX_CONNECTOR_ID, MAX_WH
@@ -23,8 +25,9 @@ async def handle_meter_values(context: CallContext, payload: dict[str, Any]) -> 
     """
     connector_id = payload["connectorId"]
     tx = await _transaction(context, connector_id, payload.get("transactionId"))
-    readings, dropped = read_meter_values(payload["meterValue"], received_at=context.received_at)
-    context.repairs += dropped
+    readings = read_meter_values(context, payload["meterValue"])
+    if tx and context.memory.quirks.session_register:
+        readings = _from_start_of_session(context, tx, readings)
     if not readings:
         await context.record()
         return {}
@@ -52,6 +55,26 @@ async def _transaction(
         return await context.find_transaction(str(transaction_id), connector_id)
     # None, 0 and -1: the connector says which, if one transaction runs there.
     return await context.find_transaction(None, connector_id)
+
+
+def _from_start_of_session(
+    context: CallContext, tx: KnownTransaction, readings: list[Reading]
+) -> list[Reading]:
+    """Registers that count from the transaction's start, lifted onto its first one.
+
+    The first reading tells whether this transaction is such a one: a station of that kind with better firmware
+    reports registers that are not below the start.
+    """
+    lifted = []
+    for reading in readings:
+        if reading.measurand == ENERGY and reading.signed is None and tx.meter_start_wh:
+            if tx.counts_from_start is None:
+                tx.counts_from_start = reading.value < tx.meter_start_wh
+            if tx.counts_from_start:
+                context.repair(RepairKind.REGISTERS)
+                reading = replace(reading, value=reading.value + tx.meter_start_wh)
+        lifted.append(reading)
+    return lifted
 
 
 def _progress(readings: Iterable[Reading]) -> Progress | None:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from cms.base.json import dumps
-from stations.ingest.clock import read_device_time
+from stations.choices import RepairKind
+from stations.ingest.clock import DeviceTime
 from stations.ingest.facts import Reading
-from stations.ocpp.context import storable
+from stations.ocpp.context import CallContext, storable
 
 ENERGY = "Energy.Active.Import.Register"
 MAX_VALUE = Decimal(10) ** 18
@@ -43,43 +43,31 @@ _FITTING = {"Energy.Active": {"Wh"}, "Power.Active": {"W"}, "SoC": {"Percent"}}
 
 
 def read_meter_values(
+    context: CallContext,
     meter_values: Iterable[dict[str, Any]],
     *,
-    received_at: datetime,
     default_context: str = "Sample.Periodic",
-) -> tuple[list[Reading], int]:
-    """The readings of a list of MeterValue, and how many samples could not be read.
+) -> list[Reading]:
+    """The readings of a list of MeterValue; samples that cannot be read are counted in `context`.
 
     A sample with nothing but a value is Energy.Active.Import.Register in Wh at the Outlet. Energy becomes Wh and
     power W; what is no number, or carries a unit that cannot be its own, is dropped and counted. A signed sample
     is kept as it came: its figure is inside the signature, so it has no unit and enters no calculation.
     """
     readings: list[Reading] = []
-    dropped = 0
     for meter_value in meter_values:
-        time = read_device_time(meter_value.get("timestamp"), received_at=received_at)
+        time = context.device_time(meter_value.get("timestamp"))
         for sample in meter_value.get("sampledValue", ()):
-            reading = _read_sample(
-                sample,
-                at=time.effective_at,
-                device_at=time.device_at,
-                received_at=received_at,
-                default_context=default_context,
-            )
+            reading = _read_sample(context, sample, time, default_context)
             if reading is None:
-                dropped += 1
+                context.repair(RepairKind.SAMPLES)
             else:
                 readings.append(reading)
-    return readings, dropped
+    return readings
 
 
 def _read_sample(
-    sample: dict[str, Any],
-    *,
-    at: datetime,
-    device_at: datetime | None,
-    received_at: datetime,
-    default_context: str,
+    context: CallContext, sample: dict[str, Any], time: DeviceTime, default_context: str
 ) -> Reading | None:
     measurand = sample.get("measurand") or ENERGY
     text = str(sample.get("value", ""))
@@ -89,16 +77,17 @@ def _read_sample(
     if signed is not None:
         unit, value = "", Decimal(0)
     else:
-        unit, factor = _UNITS.get(raw_unit or _own_unit(measurand), ("", Decimal(1)))
+        meant = _unit_meant(context, measurand, raw_unit)
+        unit, factor = _UNITS.get(meant or _own_unit(measurand), ("", Decimal(1)))
         number = _number(text, factor)
         if number is None or not _fits(measurand, unit):
             return None
         value, text = number, text[:MAX_RAW_LENGTH]
     return Reading(
-        at=at,
-        device_at=device_at or received_at,
-        has_device_time=device_at is not None,
-        received_at=received_at,
+        at=time.effective_at,
+        device_at=time.device_at or context.received_at,
+        has_device_time=time.device_at is not None,
+        received_at=context.received_at,
         measurand=measurand,
         phase=sample.get("phase"),
         location=sample.get("location") or "Outlet",
@@ -109,6 +98,15 @@ def _read_sample(
         raw_unit=raw_unit,
         signed=signed,
     )
+
+
+def _unit_meant(context: CallContext, measurand: str, sent: str | None) -> str | None:
+    """The unit as sent, or the one that such a station means by it."""
+    units = context.memory.quirks.units
+    if units and (meant := units.get((measurand, sent or _own_unit(measurand)))):
+        context.repair(RepairKind.UNITS)
+        return meant
+    return sent
 
 
 def _number(text: str, factor: Decimal) -> Decimal | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from accounts.models.id_token import fold_uid
 from accounts.services.authorization import Authorization
-from stations.ingest.clock import DeviceTime, read_device_time
+from stations.ingest.clock import DeviceTime
 from stations.ingest.facts import StartResult, TransactionStarted
 from stations.ingest.writer import FactQuarantined
 from stations.ocpp.context import CallContext, KnownTransaction, storable
@@ -26,7 +26,7 @@ async def handle_start_transaction(context: CallContext, payload: dict[str, Any]
             ErrorCode.PROPERTY_CONSTRAINT_VIOLATION, "connectorId must name a connector."
         )
     authorization = await context.authorize(payload["idTag"])
-    time = read_device_time(payload["timestamp"], received_at=context.received_at)
+    time = context.device_time(payload["timestamp"])
     fact = _start_fact(context, payload, authorization, time)
     try:
         [start, *_] = await context.record(
@@ -54,7 +54,7 @@ def _start_fact(
     authorization: Authorization,
     time: DeviceTime,
 ) -> TransactionStarted:
-    uid = id_tag(payload)
+    uid = id_tag(context, payload)
     connector_id = payload["connectorId"]
     meter_start_wh = register_wh("meterStart", payload["meterStart"])
     # A clock that cannot be right may repeat itself after each boot; then the boot tells two starts apart.

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from stations.ingest.clock import read_device_time
 from stations.ingest.facts import StatusReported
 from stations.ocpp.context import CallContext, storable
 from stations.ocpp.v16.fields import MAX_CONNECTOR_ID
@@ -19,7 +18,7 @@ async def handle_status_notification(
     if not 0 <= connector_id <= MAX_CONNECTOR_ID:
         await context.record()
         return {}
-    time = read_device_time(payload.get("timestamp"), received_at=context.received_at)
+    time = context.device_time(payload.get("timestamp"))
     await context.record(
         StatusReported(
             station_id=context.station.id,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from stations.ingest.clock import read_device_time
 from stations.ingest.facts import Fact, MeterReported, TransactionEnded
 from stations.ocpp.context import CallContext, KnownTransaction, storable
 from stations.ocpp.v16.fields import id_tag, id_tag_info, register_wh
@@ -16,7 +15,7 @@ async def handle_stop_transaction(context: CallContext, payload: dict[str, Any])
     """
     ocpp_id = str(payload["transactionId"])
     tx = await context.find_transaction(ocpp_id, 0)
-    time = read_device_time(payload["timestamp"], received_at=context.received_at)
+    time = context.device_time(payload["timestamp"])
     meter_stop_wh = register_wh("meterStop", payload["meterStop"])
     sent_at = storable(payload["timestamp"], 40)
     end = TransactionEnded(
@@ -29,7 +28,7 @@ async def handle_stop_transaction(context: CallContext, payload: dict[str, Any])
         ended_at=time.effective_at,
         meter_stop_wh=meter_stop_wh,
         reason=payload.get("reason") or "Local",
-        id_token_uid=id_tag(payload),
+        id_token_uid=id_tag(context, payload),
         review_reasons=() if time.plausible else ("clock_implausible",),
     )
     facts: list[Fact] = [end]
@@ -53,10 +52,7 @@ def _transaction_data(
     meter_values = payload.get("transactionData")
     if not meter_values:
         return None
-    readings, dropped = read_meter_values(
-        meter_values, received_at=context.received_at, default_context="Transaction.End"
-    )
-    context.repairs += dropped
+    readings = read_meter_values(context, meter_values, default_context="Transaction.End")
     if not readings:
         return None
     day = tx.month if tx else context.received_at.date().replace(day=1)
