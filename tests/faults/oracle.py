@@ -131,7 +131,7 @@ def judge_sessions(verdict: Verdict, operator: Operator) -> None:
     for transaction_id in {*sessions, *cdrs}:
         verdict.blame("invented", f"a session or CDR of transaction {transaction_id}")
     keys = [str(pk) for pk in transactions.values_list("pk", flat=True)]
-    for item in OutboxItem.objects.filter(key__in=keys):
+    for item in OutboxItem.objects.filter(topic__startswith="transaction.", key__in=keys):
         verdict.must(item.done_at is not None, "lost", f"outbox {item} was never worked off")
         verdict.must(not item.error, "wrong", f"outbox {item}: {item.error}")
 

@@ -293,7 +293,7 @@ async def test_starts_and_stops_of_one_station_in_one_breath_keep_their_order(wr
     assert [row.is_current for row in rows] == [False, True]
     topics = await in_db(
         lambda: list(
-            OutboxItem.objects.filter(key=str(one.transaction_id))
+            OutboxItem.objects.filter(topic__startswith="transaction.", key=str(one.transaction_id))
             .order_by("id")
             .values_list("topic", flat=True)
         )

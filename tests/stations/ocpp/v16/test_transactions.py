@@ -90,7 +90,11 @@ async def test_whole_session(tenant, connect):
     assert tx.ocpp_transaction_id == str(tx_id)
     assert tx.review_reasons == []
     topics = await in_db(
-        lambda: list(OutboxItem.objects.filter(key=str(tx_id)).values_list("topic", flat=True))
+        lambda: list(
+            OutboxItem.objects.filter(topic__startswith="transaction.", key=str(tx_id)).values_list(
+                "topic", flat=True
+            )
+        )
     )
     assert sorted(topics) == ["transaction.ended", "transaction.started"]
 
@@ -198,7 +202,11 @@ async def test_stop_of_an_unknown_transaction_is_kept_apart(tenant, connect, tra
     assert tx.review_reasons == ["unknown_transaction"]
     assert tx.ocpp_transaction_id == str(transaction_id)
     topics = await in_db(
-        lambda: list(OutboxItem.objects.filter(key=str(tx.pk)).values_list("topic", flat=True))
+        lambda: list(
+            OutboxItem.objects.filter(topic__startswith="transaction.", key=str(tx.pk)).values_list(
+                "topic", flat=True
+            )
+        )
     )
     assert topics == ["transaction.ended"]
 
