@@ -127,6 +127,8 @@ class InstalledProfile(models.Model):
     )
     profile = ExactJSONField()
     status = models.CharField(max_length=9, choices=ProfileStatus)
+    # Why it is not there (any more): the station's word, or ours as in `stations.services.charging_profiles`.
+    reason = models.CharField(max_length=50, db_default="")
     command = models.ForeignKey(Command, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     installed_at = models.DateTimeField(null=True)

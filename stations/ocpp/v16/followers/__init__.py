@@ -1,1 +1,5 @@
 """What our 1.6 requests set in motion: payloads and answers translated for the domain. One file a profile."""
+
+from stations.ocpp.v16.followers import smart_charging
+
+__all__ = ["smart_charging"]
