@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .configuration import decode_authorization_key
 from .memory import LocalTransaction
+from .smart_charging import SMART_CHARGING, TX, read_profile
 from .wire import Payload
 
 if TYPE_CHECKING:
@@ -35,12 +36,16 @@ def handle_remote_start(
     if not free or not station.accepted:
         return {"status": "Rejected"}, None
     outlet = free[0]
+    profile = payload.get("chargingProfile")
+    if profile is not None and read_profile(outlet.connector_id, profile).purpose != TX:
+        return {"status": "Rejected"}, None
 
     async def begin() -> None:
         asks = station.configuration.flag("AuthorizeRemoteTxRequests")
         if asks and await station.authorize(id_tag) != "Accepted":
             return
         if outlet.is_free:
+            station.smart_charging.await_transaction(outlet.connector_id, profile)
             await outlet.authorize(id_tag)
             if station.on_remote_start is not None:
                 station.on_remote_start(outlet)
@@ -199,9 +204,7 @@ COMMANDS: dict[str, Handler] = {
     "ChangeAvailability": handle_change_availability,
     "ChangeConfiguration": handle_change_configuration,
     "ClearCache": handle_clear_cache,
-    "ClearChargingProfile": _answer(status="Unknown"),
     "DataTransfer": handle_data_transfer,
-    "GetCompositeSchedule": _answer(status="Rejected"),
     "GetConfiguration": handle_get_configuration,
     # No file name: there is nothing to upload (OCPP 1.6 §5.9).
     "GetDiagnostics": _answer(),
@@ -212,11 +215,10 @@ COMMANDS: dict[str, Handler] = {
     "ReserveNow": _answer(status="Rejected"),
     "Reset": handle_reset,
     "SendLocalList": _answer(status="NotSupported"),
-    "SetChargingProfile": _answer(status="NotSupported"),
     "TriggerMessage": handle_trigger_message,
     "UnlockConnector": handle_unlock,
     "UpdateFirmware": handle_update_firmware,
-}
+} | SMART_CHARGING
 
 
 def _end(outlet: Outlet, tx: LocalTransaction, reason: str) -> FollowUp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .smart_charging import MAX_PERIODS, MAX_PROFILES, MAX_STACK_LEVEL
 from .wire import Payload
 
 MEASURANDS = (
@@ -41,6 +42,9 @@ def default_settings(connectors: int) -> dict[str, Setting]:
     return {
         "AllowOfflineTxForUnknownId": Setting("true", "bool"),
         "AuthorizationKey": Setting("", "secret"),
+        "ChargeProfileMaxStackLevel": Setting(str(MAX_STACK_LEVEL), "int", readonly=True),
+        "ChargingScheduleAllowedChargingRateUnit": Setting("Current,Power", readonly=True),
+        "ChargingScheduleMaxPeriods": Setting(str(MAX_PERIODS), "int", readonly=True),
         "AuthorizeRemoteTxRequests": Setting("false", "bool"),
         "ClockAlignedDataInterval": Setting("0", "int", readonly=True),
         "ConnectionTimeOut": Setting("60", "int"),
@@ -49,6 +53,7 @@ def default_settings(connectors: int) -> dict[str, Setting]:
         "HeartbeatInterval": Setting("300", "int"),
         "LocalAuthorizeOffline": Setting("true", "bool"),
         "LocalPreAuthorize": Setting("false", "bool", readonly=True),
+        "MaxChargingProfilesInstalled": Setting(str(MAX_PROFILES), "int", readonly=True),
         "MeterValueSampleInterval": Setting("60", "int"),
         "MeterValuesAlignedData": Setting("", "csl", readonly=True),
         "MeterValuesSampledData": Setting(",".join(MEASURANDS), "csl"),
@@ -58,7 +63,7 @@ def default_settings(connectors: int) -> dict[str, Setting]:
         "StopTransactionOnInvalidId": Setting("true", "bool"),
         "StopTxnAlignedData": Setting("", "csl", readonly=True),
         "StopTxnSampledData": Setting("", "csl"),
-        "SupportedFeatureProfiles": Setting("Core,RemoteTrigger", readonly=True),
+        "SupportedFeatureProfiles": Setting("Core,RemoteTrigger,SmartCharging", readonly=True),
         "TransactionMessageAttempts": Setting("3", "int"),
         "TransactionMessageRetryInterval": Setting("60", "int"),
         "UnlockConnectorOnEVSideDisconnect": Setting("true", "bool"),

@@ -151,6 +151,8 @@ class Outlet:
             target_wh=self.vehicle.wants_wh,
         )
         self.tx = station.memory.transactions[tx.key] = tx
+        station.smart_charging.begin_transaction(self.connector_id)
+        self.charge.max_power_w = self.limit_w
         self._advanced_at = asyncio.get_running_loop().time()
         if station.configuration.measurands("StopTxnSampledData"):
             tx.boundary_samples.append(self._boundary_sample("Transaction.Begin"))
@@ -158,7 +160,7 @@ class Outlet:
         self._loop = station.spawn(self._run(tx))
         station.note(f"connector {self.connector_id}: charging starts for {id_tag}")
         await station.delivery.settled(message)
-        if self.tx is tx and self.status != "SuspendedEV":
+        if self.tx is tx and self.status not in ("SuspendedEV", "SuspendedEVSE"):
             await self.set_status("Charging")
 
     async def end(
@@ -192,6 +194,8 @@ class Outlet:
         if tx is not None:
             self.advance()
         self.tx, self.power_w = None, 0.0
+        if tx is not None:
+            self.station.smart_charging.end_transaction(self.connector_id)
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
         self._loop = None
@@ -230,6 +234,7 @@ class Outlet:
         self._advanced_at = now
         if self.tx is None or self.charge is None or not self.is_plugged:
             return
+        self.charge.max_power_w = self.limit_w
         target = self.tx.target_wh
         room_wh = None if target is None else max(0.0, target - self.tx.drawn_wh)
         drawn_wh = self.charge.advance(duration_s, room_wh)
@@ -258,11 +263,16 @@ class Outlet:
                 return
             # The meter must not wait for the answer, so the report goes its own way.
             if self.power_w <= 0 and self.status == "Charging":
-                self.assign("SuspendedEV")
+                self.assign("SuspendedEV" if self.limit_w > 0 else "SuspendedEVSE")
                 station.spawn(station.report_status(self))
-            elif self.power_w > 0 and self.status == "SuspendedEV":
+            elif self.power_w > 0 and self.status in ("SuspendedEV", "SuspendedEVSE"):
                 self.assign("Charging")
                 station.spawn(station.report_status(self))
+
+    @property
+    def limit_w(self) -> float:
+        """What may be drawn now: the outlet's own power, or less where charging profiles say so."""
+        return self.station.smart_charging.limit_w(self, self.station.now())
 
     @property
     def wants_no_more(self) -> bool:

@@ -35,6 +35,7 @@ from .journal import Journal
 from .memory import LocalTransaction, Memory, QueuedMessage
 from .outlet import AC_22, Outlet, OutletSpec, ScenarioError
 from .personalities import Personality, personality
+from .smart_charging import SmartCharging
 from .uplink import Uplink
 from .v16 import Dialect16
 
@@ -93,6 +94,7 @@ class VirtualStation(Background):
         self.outlets = {
             number: Outlet(self, number, spec) for number, spec in enumerate(connectors, start=1)
         }
+        self.smart_charging = SmartCharging(self)
         self.accepted = False
         self.registration: str | None = None
         self.operative = True

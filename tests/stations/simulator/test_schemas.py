@@ -34,7 +34,19 @@ SAMPLES = {
     },
     "Reset": {"type": "Soft"},
     "SendLocalList": {"listVersion": 1, "updateType": "Full"},
-    "SetChargingProfile": {"connectorId": 1, "csChargingProfiles": {}},
+    "SetChargingProfile": {
+        "connectorId": 1,
+        "csChargingProfiles": {
+            "chargingProfileId": 1,
+            "stackLevel": 0,
+            "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Relative",
+            "chargingSchedule": {
+                "chargingRateUnit": "W",
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11000}],
+            },
+        },
+    },
     "TriggerMessage": {"requestedMessage": "MeterValues"},
     "UnlockConnector": {"connectorId": 1},
     "UpdateFirmware": {"location": "ftp://example.com/", "retrieveDate": "2026-01-01T00:00:00Z"},
