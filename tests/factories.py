@@ -16,21 +16,30 @@ from accounts.choices import Role
 from accounts.models import IdToken, IdTokenGroup, Membership, Operator, UnknownIdToken, User
 from accounts.services.actors import Actor
 from accounts.services.api_keys import create_api_key
-from stations.choices import CommandStatus, HandshakeRefusal, SecurityProfile, TransactionStatus
+from stations.choices import (
+    CommandStatus,
+    HandshakeRefusal,
+    ProfileStatus,
+    SecurityProfile,
+    TransactionStatus,
+)
 from stations.models import (
     EVSE,
+    ChargingProfile,
     ChargingStation,
     Command,
     Connector,
     ConnectorStatus,
     Gateway,
     HandshakeFailure,
+    InstalledProfile,
     Location,
     MeterValue,
     OcppMessage,
     StationState,
     Transaction,
 )
+from stations.services.charging_profile_rules import TX_DEFAULT_PROFILE, constant_limit
 from stations.services.passwords import hash_password
 
 STATION_PASSWORD = "station-password-1"
@@ -171,6 +180,32 @@ def make_transaction(station: ChargingStation, **fields: Any) -> Transaction:
     return Transaction.objects.create(
         operator=station.operator, station=station, **{**defaults, **fields}
     )
+
+
+def make_charging_profile(operator: Operator, **fields: Any) -> ChargingProfile:
+    """11 kW at most, for every transaction."""
+    return ChargingProfile.objects.create(
+        operator=operator,
+        **{
+            "name": unique("profile"),
+            "profile": constant_limit("W", 11_000, purpose=TX_DEFAULT_PROFILE),
+            **fields,
+        },
+    )
+
+
+def make_installed_profile(station: ChargingStation, **fields: Any) -> InstalledProfile:
+    """11 kW at most, for every transaction at EVSE 1."""
+    defaults: dict[str, Any] = {
+        "evse_id": 1,
+        "profile_id": secrets.randbelow(2**31),
+        "purpose": TX_DEFAULT_PROFILE,
+        "stack_level": 0,
+        "profile": constant_limit("W", 11_000, purpose=TX_DEFAULT_PROFILE),
+        "status": ProfileStatus.INSTALLED,
+        "installed_at": timezone.now(),
+    }
+    return InstalledProfile.objects.create(station=station, **{**defaults, **fields})
 
 
 def make_meter_value(transaction: Transaction, **fields: Any) -> MeterValue:

@@ -1,5 +1,6 @@
 """Commands: OCPP's own, and those that need no knowledge of a version."""
 
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -66,12 +67,28 @@ class CommandFilters(StationCommandFilters):
     station = Text(required=False, max_length=48, trim_whitespace=False)
 
 
+class LimitSerializer(StrictSerializer):
+    """How much a session may draw at most: either `power_w` in all, or `current_a` on each phase, one decimal."""
+
+    power_w = Whole(min_value=0, max_value=INT_MAX, required=False)
+    current_a = serializers.DecimalField(
+        max_digits=6, decimal_places=1, min_value=Decimal(0), coerce_to_string=False, required=False
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"power_w": ["Give either power_w or current_a."]})
+        return attrs
+
+
 class StartSerializer(StrictSerializer):
-    """`id_token` is a uid, in any case, or the id of a token."""
+    """`id_token` is a uid, in any case, or the id of a token. `limit` goes along as a charging profile of the
+    transaction; a station without smart charging may refuse the start for it."""
 
     id_token = Text(max_length=255, trim_whitespace=False)
     evse_id = Whole(min_value=1, max_value=INT_MAX, required=False)
     connector_id = Whole(min_value=1, max_value=INT_MAX, required=False)
+    limit = LimitSerializer(required=False)
 
 
 class StopSerializer(StrictSerializer):
@@ -190,8 +207,11 @@ class StationStart(StationRequest):
         token = find_id_token_for(self.actor, asked.pop("id_token"))
         if token is None:
             raise Invalid.fields({"id_token": ["There is no such id token."]})
+        limit = asked.pop("limit", {})
         return self.queued(
-            commands.request_start(station=station, id_token=token.uid, acting=self.actor, **asked)
+            commands.request_start(
+                station=station, id_token=token.uid, acting=self.actor, **asked, **limit
+            )
         )
 
 

@@ -6,7 +6,7 @@ Transactions are registered by `cms.api`, which knows their sessions.
 
 from django.urls import include, path
 
-from stations.api import commands, views
+from stations.api import charging_profiles, commands, views
 
 _of_station = [
     path("", views.StationDetail.as_view(), name="station"),
@@ -22,6 +22,16 @@ _of_station = [
     path("unlock/", commands.StationUnlock.as_view(), name="station-unlock"),
     path("reset/", commands.StationReset.as_view(), name="station-reset"),
     path("availability/", commands.StationAvailability.as_view(), name="station-availability"),
+    path(
+        "charging-profiles/",
+        charging_profiles.StationChargingProfileList.as_view(),
+        name="station-charging-profiles",
+    ),
+    path(
+        "charging-profiles/<str:id>/",
+        charging_profiles.StationChargingProfileDetail.as_view(),
+        name="station-charging-profile",
+    ),
 ]
 
 urlpatterns = [
@@ -37,6 +47,16 @@ urlpatterns = [
     path("commands/<str:id>/", commands.CommandDetail.as_view(), name="command"),
     path(
         "commands/<str:id>/cancel/", commands.CommandCancellation.as_view(), name="command-cancel"
+    ),
+    path(
+        "charging-profiles/",
+        charging_profiles.ChargingProfileList.as_view(),
+        name="charging-profiles",
+    ),
+    path(
+        "charging-profiles/<str:id>/",
+        charging_profiles.ChargingProfileDetail.as_view(),
+        name="charging-profile",
     ),
     path("locations/", views.LocationList.as_view(), name="locations"),
     path("locations/<str:id>/", views.LocationDetail.as_view(), name="location"),

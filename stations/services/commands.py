@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,8 +21,10 @@ from stations.commands.secrets import MASK, SECRET_KEYS, mask_payload
 from stations.commands.wire_ids import fill_in_ids
 from stations.models import ChargingStation, Command, StationState, Transaction
 from stations.ocpp.schemas import Sender
+from stations.ocpp.v16.charging_profiles import profile_to_v16
 from stations.ocpp.validation import action_known, direction, validate_command
 from stations.ocpp.versions import Version
+from stations.services.charging_profile_rules import constant_limit
 
 # Starting, stopping and unlocking are for a person who stands there now.
 PROMPT_ACTIONS = frozenset({"RemoteStartTransaction", "RemoteStopTransaction", "UnlockConnector"})
@@ -146,11 +149,21 @@ def request_start(
     acting: Actor,
     evse_id: int | None = None,
     connector_id: int | None = None,
+    power_w: int | None = None,
+    current_a: Decimal | None = None,
 ) -> Command:
-    """Ask the station to start a transaction for a token (OCPP 1.6 §5.11)."""
+    """Ask the station to start a transaction for a token (OCPP 1.6 §5.11).
+
+    `power_w`, or `current_a` on each phase, is the most that the transaction may draw: a TxProfile goes with the
+    request.
+    """
     payload: dict[str, Any] = {"idTag": id_token}
     if (wire_id := _connector(evse_id, connector_id)) is not None:
         payload["connectorId"] = wire_id
+    if power_w is not None:
+        payload["chargingProfile"] = profile_to_v16(constant_limit("W", power_w))
+    elif current_a is not None:
+        payload["chargingProfile"] = profile_to_v16(constant_limit("A", current_a))
     return queue_command(
         station=station, action="RemoteStartTransaction", payload=payload, acting=acting
     )
