@@ -19,6 +19,7 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
@@ -133,6 +134,8 @@ def read_confirmation(token: str) -> Confirmed:
 def confirm_address(*, token: str) -> Confirmed:
     """Open the account: the person may sign in and charge from now on.
 
+    Cards that operators gave to the address before, and their sessions, are the person's now.
+
     Raises:
         Conflict: as `read_confirmation`.
     """
@@ -143,7 +146,7 @@ def confirm_address(*, token: str) -> Confirmed:
     user.is_active = True
     user.last_login = timezone.now()
     user.save(update_fields=["is_active", "last_login"])
-    driver_of(user)
+    _adopt(user, Driver.objects.filter(email__iexact=user.email))
     _audit_user(user, "driver.confirm_address", acting=user)
     return Confirmed(user, confirmed.next_path)
 
@@ -165,6 +168,43 @@ def driver_of(user: User) -> Driver:
     )
     driver.user = user
     return driver
+
+
+def _adopt(user: User, given: QuerySet[Driver]) -> Driver:
+    """Make the user of a proven address one with drivers whom operators made for it; returns the user's driver.
+
+    An operator who gives a card to an address makes a driver without a user, each operator another one. The
+    oldest becomes the user's where there is none yet; what belongs to the others moves over, and they go. Drivers
+    of other users are left alone.
+    """
+    rows = list(given.filter(user=None).select_for_update().order_by("pk"))
+    own = Driver.objects.filter(user=user).first()
+    if own is None and rows:
+        own = rows.pop(0)
+        own.user, own.email, own.name = user, user.email, user.name or own.name
+        own.save(update_fields=["user", "email", "name"])
+    own = own or driver_of(user)
+    for row in rows:
+        _merge(row, into=own)
+    return own
+
+
+def _merge(row: Driver, *, into: Driver) -> None:
+    tokens = list(IdToken.objects.filter(driver=row).select_related("operator").order_by("pk"))
+    # Also rows of layers above, such as sessions: whoever refers to a driver refers to the other one now.
+    for relation in Driver._meta.related_objects:
+        if relation.one_to_many:
+            manager = relation.related_model._base_manager
+            manager.filter(**{relation.field.name: row}).update(**{relation.field.name: into})
+    for token in tokens:
+        record_audit(
+            actor=driver_actor(into, token.operator),
+            action="id_token.adopt",
+            obj=token,
+            before={"driver": str(row.pk)},
+            after={"driver": str(into.pk)},
+        )
+    row.delete()
 
 
 def _check_registration(email: str, password: str, name: str) -> None:
@@ -268,18 +308,23 @@ def ensure_app_token(*, driver: Driver, operator: Operator) -> IdToken:
     return token
 
 
-def claimable_uids(*, operator: Operator, uids: list[str]) -> list[str]:
+def claimable_uids(
+    *, operator: Operator, uids: list[str], driver: Driver | None = None
+) -> list[str]:
     """Of tokens just presented, those that a driver may make their own, in the order given.
 
     A card that nobody knows, or one that the operator handed out and nobody has used: accepted, nobody's, in
-    no group. Whatever has a history stays the operator's to give.
+    no group. Whatever has a history stays the operator's to give, and what the operator gave to `driver`'s address
+    is given.
     """
     folded = {fold_uid(uid): uid for uid in uids}
-    known = {
-        token.uid_folded: token
-        for token in IdToken.objects.filter(operator=operator, uid_folded__in=folded)
-    }
-    return [uid for key, uid in folded.items() if key not in known or _is_unused(known[key])]
+    tokens = IdToken.objects.filter(operator=operator, uid_folded__in=folded)
+    known = {token.uid_folded: token for token in tokens.select_related("driver")}
+    return [
+        uid
+        for key, uid in folded.items()
+        if key not in known or _is_unused(known[key]) or _is_given_to(driver, known[key])
+    ]
 
 
 def _is_unused(token: IdToken) -> bool:
@@ -292,13 +337,25 @@ def _is_unused(token: IdToken) -> bool:
     )
 
 
+def _is_given_to(driver: Driver | None, token: IdToken) -> bool:
+    """An operator gave the token to the address of this driver's account, not knowing of the account."""
+    return (
+        driver is not None
+        and driver.user is not None
+        and token.driver is not None
+        and token.driver.user_id is None
+        and token.driver.email.casefold() == driver.user.email.casefold()
+    )
+
+
 @transaction.atomic
 def claim_id_token(
     *, driver: Driver, operator: Operator, uid: str, station_identity: str, presented_at: datetime
 ) -> IdToken:
     """Make a card that was just held to a reader the driver's own.
 
-    The caller has seen it presented; `station_identity` and `presented_at` go into the audit log.
+    The caller has seen it presented; `station_identity` and `presented_at` go into the audit log. A card that the
+    operator gave to the driver's address brings along all that the operator knows of that address.
 
     Raises:
         Conflict: it has become somebody's, or has a history.
@@ -308,6 +365,10 @@ def claim_id_token(
         .filter(operator=operator, uid_folded=fold_uid(uid))
         .first()
     )
+    if token is not None and _is_given_to(driver, token):
+        assert driver.user and token.driver  # noqa: S101 - `_is_given_to`
+        _adopt(driver.user, Driver.objects.filter(pk=token.driver.pk))
+        token.driver = driver
     if token is not None and token.driver_id == driver.pk:
         return token
     if token is not None and not _is_unused(token):

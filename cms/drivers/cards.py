@@ -3,7 +3,7 @@
 Knowing a card's number proves nothing, for numbers are printed and read by telephones. So the driver names a station,
 and the first card held to its reader within two minutes becomes theirs. Against waiting for somebody else's:
 one person at a time may wait at a station, only when nothing charges there; two cards in that time count as none;
-only cards without a history can be claimed (see `claimable_uids`); attempts are few and kept in the audit log.
+only cards without a history, or given to the driver's address, can be claimed (see `claimable_uids`); attempts are few and kept in the audit log.
 """
 
 import json
@@ -116,7 +116,7 @@ def follow_claim(driver: Driver, public_id: str, *, now: datetime) -> Claim:
     ).exclude(type=IdTokenType.CENTRAL)
     if (token := own.first()) is not None:
         return Claim(station, "claimed", left_s, token)
-    uids = claimable_uids(operator=station.operator, uids=list(presented))
+    uids = claimable_uids(operator=station.operator, uids=list(presented), driver=driver)
     if len(uids) > 1:
         return Claim(station, "several", left_s)
     if uids and now < ends_at + CLAIM_WITHIN:

@@ -9,7 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Driver, IdToken, Operator
+from accounts.services.actors import Actor
 from accounts.services.drivers import driver_of, ensure_app_token
+from accounts.services.id_tokens import create_id_token
 from billing.models import ChargingSession
 from cms.base.time import utc_now
 from cms.drivers.places import Outlet, outlet_of
@@ -36,6 +38,7 @@ from tests.factories import (
     make_station,
     make_transaction,
     make_user,
+    unique,
 )
 
 
@@ -113,6 +116,13 @@ def other_browser(other_driver: Driver) -> Client:
 
 def app_token(driver: Driver, site: Site) -> IdToken:
     return ensure_app_token(driver=driver, operator=site.operator)
+
+
+def give_card(site: Site, email: str) -> IdToken:
+    """An operator hands out a card, knowing nothing of its owner but an address."""
+    return create_id_token(
+        acting=Actor.system(site.operator), uid=unique("CARD"), driver_email=email
+    )
 
 
 def make_running(

@@ -6,10 +6,12 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import AuditEntry, Driver, IdToken, User
+from billing.models import ChargingSession
 from cms.base import outbox
 from cms.base.models import OutboxItem
-from tests.cms.drivers.conftest import Site
+from tests.billing.factories import make_ended, tell
+from tests.cms.drivers.conftest import Site, browser_of, give_card, make_site
 from tests.factories import make_user, unique
 
 PASSWORD = "wet-and-windy-7"
@@ -75,6 +77,54 @@ def test_a_known_address_gets_the_same_page_and_a_mail_that_says_so(email: str) 
     assert "It has an account" in mail.outbox[-1].body
 
 
+def test_cards_given_to_an_address_are_its_owners_once_it_is_proven(site: Site, email: str) -> None:
+    elsewhere = make_site()
+    cards = [
+        give_card(site, email.upper()),
+        give_card(site, email.upper()),
+        give_card(elsewhere, email),
+    ]
+    given_to = {card.driver_id for card in cards}
+    assert len(given_to) == 2, "operators do not learn of each other's drivers"
+    tell("transaction.ended", make_ended(elsewhere.station, energy_wh=7_000, id_token=cards[2]))
+    stranger = give_card(site, f"x{email}")
+
+    Client().post("/me/register/", {"email": email, "password": PASSWORD, "name": "Al"})
+    assert not Driver.objects.filter(user__email=email).exists(), "nothing is proven yet"
+    assert {IdToken.objects.get(pk=card.pk).driver_id for card in cards} == given_to
+
+    telephone = Client()
+    telephone.post(deliver(email))
+    shown = telephone.get("/me/cards/").content.decode()
+    assert all(card.uid[-4:] in shown for card in cards)
+    driver = Driver.objects.get(user__email=email)
+    assert (driver.name, driver.email) == ("Al", email)
+    assert set(driver.id_tokens.all()) == set(cards)
+    assert list(Driver.objects.filter(email__iexact=email)) == [driver], "nobody is there twice"
+    session = ChargingSession.objects.get(id_token=cards[2])
+    assert telephone.get(f"/me/sessions/{session.pk}/").status_code == 200
+    assert stranger.driver_id is not None
+    assert IdToken.objects.get(pk=stranger.pk).driver_id == stranger.driver_id
+
+    moved = [card for card in cards if card.driver_id != driver.pk]
+    entries = AuditEntry.objects.filter(action="id_token.adopt", user=driver.user)
+    assert {entry.object_id for entry in entries} == {str(card.pk) for card in moved}
+    assert {entry.operator_id for entry in entries} == {card.operator_id for card in moved}
+
+
+def test_a_driver_with_an_account_of_the_same_address_keeps_it(site: Site, email: str) -> None:
+    """Two rows of one address, of which one is somebody's: that one is not for the taking."""
+    other = make_user(email=f"x{email}")
+    theirs = Driver.objects.create(user=other, email=email)
+    Client().post("/me/register/", {"email": email, "password": PASSWORD})
+    telephone = Client()
+    telephone.post(deliver(email))
+    assert telephone.get("/me/cards/").status_code == 200
+    assert Driver.objects.get(user__email=email).pk != theirs.pk
+    assert Driver.objects.get(user=other) == theirs
+    assert browser_of(theirs).get("/me/cards/").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("form", "words"),
     [
@@ -104,7 +154,7 @@ def test_a_forgotten_password_is_replaced_by_the_link_alone(email: str) -> None:
     assert browser.post(form_page, passwords).headers["Location"] == "/me/password/done/"
     assert browser.login(username=email, password=PASSWORD)
     assert elsewhere.get("/me/").status_code == 302
-    assert "opens nothing" in Client().get(link).content.decode()
+    assert "no longer works" in Client().get(link).content.decode()
 
 
 def test_an_unknown_address_gets_the_same_answer_and_no_mail(email: str) -> None:

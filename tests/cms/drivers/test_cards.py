@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Driver, IdToken
-from tests.cms.drivers.conftest import Site, app_token, make_site
+from tests.cms.drivers.conftest import Site, app_token, give_card, make_site
 from tests.factories import (
     make_connector,
     make_id_token,
@@ -62,6 +62,31 @@ def test_a_new_card_of_the_operators_becomes_the_drivers(
     assert "is yours" in read(browser, path)
     token.refresh_from_db()
     assert token.driver == driver
+
+
+def test_a_card_given_to_the_drivers_own_address_becomes_theirs_even_if_used(
+    browser: Client, driver: Driver, site: Site
+) -> None:
+    """The account was there before the operator gave the card, and the operator was not told."""
+    token = give_card(site, driver.email.upper())
+    IdToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now())
+    path = begin(browser, site)
+    hold(site, token.uid)
+    assert "is yours" in read(browser, path)
+    token.refresh_from_db()
+    assert token.driver == driver
+    assert Driver.objects.filter(email__iexact=driver.email).count() == 1
+
+
+def test_a_card_given_to_another_address_stays_there(
+    browser: Client, driver: Driver, site: Site
+) -> None:
+    token = give_card(site, f"x{driver.email}")
+    path = begin(browser, site)
+    hold(site, token.uid)
+    assert "This card cannot be added" in read(browser, path)
+    before, token = token.driver, IdToken.objects.get(pk=token.pk)
+    assert token.driver == before
 
 
 def test_what_was_held_before_elsewhere_or_afterwards_does_not_count(
