@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from stations.services import commands, partitions, presence
+from stations.services import commands, partitions, presence, transactions
 
 
 @shared_task(name="stations.tasks.sweep_commands")
@@ -15,6 +15,12 @@ def sweep_commands() -> int:
 def sweep_presence() -> int:
     """Mark stations of dead gateways as disconnected. Idempotent."""
     return presence.sweep_presence()
+
+
+@shared_task(name="stations.tasks.close_stuck_transactions")
+def close_stuck_transactions() -> int:
+    """End transactions that are plainly over though no stop came. Idempotent."""
+    return transactions.close_stuck_transactions()
 
 
 @shared_task(name="stations.tasks.maintain_partitions")

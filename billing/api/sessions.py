@@ -17,6 +17,7 @@ from billing.choices import SessionStatus
 from billing.models import CDR, ChargingSession, TariffVersion
 from billing.sessions.evidence import register_so_far
 from billing.sessions.quotes import quote_session
+from billing.sessions.review import join_session, waive_session
 from billing.sessions.running import running_prices
 from billing.sessions.selectors import (
     cdrs_for,
@@ -96,6 +97,18 @@ class ReleaseSerializer(StrictSerializer):
 
     energy_wh = Whole(min_value=0, max_value=_MAX_WH, required=False, allow_null=True)
     reason = Text(max_length=500)
+
+
+class WaiveSerializer(StrictSerializer):
+    """Why a reviewed session is not billed."""
+
+    reason = Text(max_length=500)
+
+
+class JoinSerializer(StrictSerializer):
+    """The session that this one's stop ended."""
+
+    session = Text(max_length=20)
 
 
 class CDRSerializer(StrictSerializer):
@@ -220,6 +233,31 @@ class SessionRelease(SessionView):
             actor=self.actor, session=session, now=timezone.now(), **self.body(ReleaseSerializer)
         )
         return self.session(id)
+
+
+class SessionWaive(SessionView):
+    """End a session in review without a bill."""
+
+    capabilities = {"POST": "sessions.release"}
+
+    @extend_schema(request=WaiveSerializer, responses=SessionSerializer)
+    def post(self, request: Request, id: str) -> Response:
+        session = get_session_for(self.actor, id)
+        waive_session(actor=self.actor, session=session, **self.body(WaiveSerializer))
+        return self.session(id)
+
+
+class SessionJoin(SessionView):
+    """Give a stop that named no transaction of ours to the session that it ended; answers with that one."""
+
+    capabilities = {"POST": "sessions.release"}
+
+    @extend_schema(request=JoinSerializer, responses=SessionSerializer)
+    def post(self, request: Request, id: str) -> Response:
+        session = get_session_for(self.actor, id)
+        to = get_session_for(self.actor, self.body(JoinSerializer)["session"])
+        join_session(actor=self.actor, session=session, to=to)
+        return self.session(str(to.pk))
 
 
 class CDRList(ApiView):

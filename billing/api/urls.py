@@ -7,6 +7,8 @@ from billing.api import sessions, tariffs
 urlpatterns = [
     path("sessions/", sessions.SessionList.as_view(), name="sessions"),
     path("sessions/<str:id>/", sessions.SessionDetail.as_view(), name="session"),
+    path("sessions/<str:id>/waive/", sessions.SessionWaive.as_view(), name="session-waive"),
+    path("sessions/<str:id>/join/", sessions.SessionJoin.as_view(), name="session-join"),
     path("sessions/<str:id>/release/", sessions.SessionRelease.as_view(), name="session-release"),
     path("cdrs/", sessions.CDRList.as_view(), name="cdrs"),
     path("cdrs/<str:id>/", sessions.CDRDetail.as_view(), name="cdr"),

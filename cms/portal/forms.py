@@ -138,6 +138,17 @@ class UnknownIdTokenForm(forms.Form):
     )
 
 
+class WaiveForm(forms.Form):
+    """Why a session in review is not billed."""
+
+    reason = forms.CharField(
+        label=_("Why nothing is billed"),
+        max_length=500,
+        help_text=_("Kept in the audit log."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
 class ReleaseForm(forms.Form):
     """Why a session that was in review may be billed, and by which energy."""
 

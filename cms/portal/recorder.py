@@ -402,6 +402,17 @@ def _ended(tx: Transaction, frames: list[Frame]) -> Iterator[Step]:
     )
 
 
+def _closed(entry: AuditEntry) -> Step:
+    """Out of review without a bill."""
+    after = entry.after or {}
+    if entry.action == "session.join":
+        detail = _("Its stop was given to session %(session)s.") % {"session": after["joined_to"]}
+    else:
+        detail = f"“{after.get('reason', '')}”"
+    title = _("Closed without a bill by %(name)s") % {"name": who_did(entry)}
+    return _step(entry.at, "offline", "user", title, detail)
+
+
 def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
     """Review, release, bill."""
     session = view.session
@@ -410,7 +421,7 @@ def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
             operator_id=session.operator_id,
             object_type="charging_session",
             object_id=str(session.pk),
-            action="session.release",
+            action__in=["session.release", "session.waive", "session.join"],
         )
         .select_related("user", "api_key")
         .order_by("pk")
@@ -430,6 +441,9 @@ def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
             or _("Energy was taken on a card that was refused and belongs to nobody."),
         )
     for entry in releases:
+        if entry.action != "session.release":
+            yield _closed(entry)
+            continue
         # Written in one transaction with the bill, a moment after its time.
         at = min(entry.at, view.cdr.created_at) if view.cdr else entry.at
         after = entry.after or {}

@@ -22,6 +22,7 @@ if not VAR_DIR.is_absolute():
     VAR_DIR = BASE_DIR / VAR_DIR
 
 SECRET_KEY = env_str("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS", [])
 DEBUG = env_bool("DEBUG", False)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", [])
 BASE_URL = env_str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
@@ -52,7 +53,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "cms.api.middleware.PageLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -132,6 +133,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "stations.tasks.sweep_presence",
         "schedule": 5.0,
         "options": {"expires": 5, "queue": "urgent"},
+    },
+    "stuck_transactions": {
+        "task": "stations.tasks.close_stuck_transactions",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "slow"},
     },
     "clean_up": {
         "task": "cms.base.tasks.clean_up",

@@ -20,7 +20,7 @@ from billing.models import ChargingSession
 from cms.portal.recorder import _round_step, decision_words
 from cms.portal.tariff_words import explained
 from stations.models import Connection, Transaction
-from tests.billing.factories import component, make_ended, make_reading, make_tariff, tell
+from tests.billing.factories import component, hours_ago, make_ended, make_reading, make_tariff, tell
 from tests.cms.portal.conftest import World
 from tests.cms.portal.test_pages import text
 from tests.factories import make_command, make_id_token, make_message, make_station
@@ -384,3 +384,38 @@ async def test_the_file_is_streamed_by_the_real_server_too(
     assert isinstance(response.asgi_request, ASGIRequest)
     content = b"".join([part async for part in response.streaming_content]).decode("utf-8-sig")
     assert [row["session"] for row in csv.DictReader(io.StringIO(content))] == [session]
+
+
+def test_a_session_is_closed_without_a_bill_and_the_story_says_by_whom(
+    world: World, owner: Client
+) -> None:
+    path = f"/operator/sessions/{world.in_review.pk}/"
+    assert owner.post(path, {"way": "waive", "waive-reason": ""}).status_code == 400
+    assert owner.post(path, {"way": "waive", "waive-reason": "A test."}).status_code == 302
+    page = text(owner, path)
+    assert "Closed without a bill by" in page
+    assert "“A test.”" in page
+    assert "A person must look at this first" not in page
+    refused = owner.post(path, {"way": "waive", "waive-reason": "Again."})
+    assert refused.status_code == 400
+
+
+def test_a_stop_of_nobody_is_given_to_the_session_it_ended(world: World, owner: Client) -> None:
+    at = hours_ago(0.1)
+    orphan = make_ended(
+        world.station, orphan=True, evse_id=0, connector_id=0, id_token=None,
+        started_at=at, ended_at=at, meter_start_wh=None, meter_stop_wh=900_000,
+        authorization_status="", review_reasons=["unknown_transaction"],
+    )  # fmt: skip
+    tell("transaction.ended", orphan)
+    path = f"/operator/sessions/{ChargingSession.objects.get(transaction=orphan).pk}/"
+    running = world.running.charging_session
+    page = text(owner, path)
+    assert "Whose end is it?" in page
+    assert "It ended this one" in page
+    assert owner.post(path, {"way": "join", "session": world.completed.pk}).status_code == 400
+    answer = owner.post(path, {"way": "join", "session": running.pk})
+    assert answer.headers["Location"] == f"/operator/sessions/{running.pk}/"
+    world.running.refresh_from_db()
+    assert world.running.meter_stop_wh == 900_000
+    assert "was given to session" in text(owner, path)
