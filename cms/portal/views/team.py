@@ -15,17 +15,15 @@ from accounts.services.teams import change_role, invite_again, invite_member, re
 from cms.base.errors import Conflict, Invalid
 from cms.base.ids import get_by_id
 from cms.portal.access import OperatorRequest, operator_page
+from cms.portal.audit import AuditFilterForm, audit_views, filtered_audit
 from cms.portal.pages import page
 from cms.portal.paging import page_by_id
 from cms.portal.refusals import show_refusal
 from cms.portal.team import (
     ApiKeyForm,
-    AuditFilterForm,
     MemberForm,
     RoleForm,
     api_keys_for,
-    audit_views,
-    filtered_audit,
     get_membership_for,
     members_for,
 )
@@ -232,7 +230,7 @@ def api_key_revoke(request: OperatorRequest, id: str) -> HttpResponse:
         "portal/ask.html",
         {
             "title": _("Revoke this key"),
-            "about": f"{api_key.name} · {api_key.prefix}…",
+            "about": " · ".join(filter(None, (api_key.name, f"mgz_{api_key.prefix}…"))),
             "effects": [
                 _("Programs that use it are refused from now on."),
                 _("It cannot be taken back: a new key has another text."),
@@ -261,7 +259,7 @@ def audit_log(request: OperatorRequest) -> HttpResponse:
         request,
         "portal/audit_list.html",
         {
-            "entries": audit_views(entries),
+            "entries": audit_views(request.actor, entries),
             "following": following,
             "before": before,
             "form": form,

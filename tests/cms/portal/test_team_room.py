@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from django.core import mail
@@ -9,8 +10,10 @@ from django.test import Client
 
 from accounts.choices import Role
 from accounts.models import ApiKey, AuditEntry, Membership, User
+from accounts.models.id_token import mask_uid
 from accounts.services.actors import Actor
 from accounts.services.api_keys import find_api_key
+from accounts.services.audit import record_audit
 from accounts.services.id_tokens import create_id_token, update_id_token
 from accounts.services.teams import INVITED_TOPIC
 from cms.base import outbox
@@ -60,7 +63,7 @@ def test_a_new_person_sets_a_password_by_the_mail_and_is_in(world: World, owner:
     assert visitor.get("/operator/").status_code == 200
     assert User.objects.get(email=email).check_password(secret)
 
-    assert "This link opens nothing" in Client().get(link[1], follow=True).content.decode()
+    assert "This link no longer works" in Client().get(link[1], follow=True).content.decode()
     assert "Invited, no password yet" not in text(owner, "/operator/team/")
 
 
@@ -149,18 +152,30 @@ def test_a_manager_gives_no_key_with_more_rights_than_a_manager(
     assert not ApiKey.objects.filter(operator=world.operator, role=Role.OWNER).exists()
 
 
+def test_a_refusal_is_told_in_the_language_of_whoever_asks(world: World, owner: Client) -> None:
+    alone = Membership.objects.get(operator=world.operator, role=Role.OWNER)
+    path, data = f"/operator/team/{alone.pk}/role/", {"role": "viewer"}
+    english = owner.post(path, data).content.decode()
+    french = owner.post(path, data, headers={"Accept-Language": "fr"}).content.decode()
+    assert "A team needs an owner." in english
+    assert "A team needs an owner." not in french
+    assert "Une équipe a besoin d’un propriétaire" in unescape(french)
+
+
 def test_the_log_tells_who_changed_what_and_is_filtered(world: World, owner: Client) -> None:
     acting = Actor.from_membership(make_membership(world.operator, Role.SUPPORT))
     assert acting.user is not None
     token = create_id_token(acting=acting, uid=unique("SECRET"))
     update_id_token(acting=acting, id_token=token, status="blocked")
     page = text(owner, "/operator/audit/")
-    assert f"Card {token.pk} changed status accepted → blocked" in page
+    card = f"Card {re.escape(token.masked_uid)}"
+    assert re.search(rf"{card} changed Status Accepted → Blocked", page)
+    assert "id_token.update" in page
     assert token.uid not in page
 
     def actions(query: str) -> set[str]:
         found = text(owner, f"/operator/audit/?{query}")
-        return set(re.findall(rf"Card {token.pk} (\w+)", found))
+        return set(re.findall(rf"{card} (\w+)", found))
 
     user = acting.user.pk
     assert actions(f"who=user-{user}") == {"added", "changed"}
@@ -169,6 +184,46 @@ def test_the_log_tells_who_changed_what_and_is_filtered(world: World, owner: Cli
     assert actions("object_type=tariff") == set()
     assert actions("since=2999-01-01") == set()
     assert actions("until=2001-01-01") == set()
+
+
+def test_the_log_says_fields_and_values_in_words(world: World, owner: Client) -> None:
+    acting = Actor.from_membership(make_membership(world.operator, Role.OWNER))
+    record_audit(
+        actor=acting,
+        action="station.create",
+        obj=world.station,
+        after={
+            "registration_status": "pending",
+            "assumes_ocpp16": False,
+            "evses": [{"evse_id": 1, "power_type": "AC_3_PHASE", "max_power_w": 22000}],
+            "location": None,
+        },
+    )
+    query = f"?object_type=charging_station&object_id={world.station.pk}"
+    page = text(owner, f"/operator/audit/{query}")
+    words = re.split(r"As kept (?=\{|&quot;)", page)[0].split("As kept ")[-1]
+    assert f"Station {world.station.identity} added" in words
+    assert "Answer to its boot notice Pending" in words
+    assert "EVSEs 1 EVSE (AC 22 kW)" in words
+    for raw in ("registration_status", "assumes_ocpp16", "Location", "AC_3_PHASE"):
+        assert raw not in words
+
+
+def test_the_log_shows_no_whole_number_of_a_card_that_a_command_was_given(
+    world: World, owner: Client
+) -> None:
+    acting = Actor.from_membership(make_membership(world.operator, Role.OWNER))
+    uid = unique("SECRET")
+    record_audit(
+        actor=acting,
+        action="command.create",
+        obj=world.station,
+        after={"action": "RemoteStartTransaction", "payload": str({"idTag": uid})},
+    )
+    page = text(owner, "/operator/audit/?q=command.create")
+    assert "RemoteStartTransaction" in page
+    assert mask_uid(uid) in page
+    assert uid not in page
 
 
 def test_the_log_of_another_operator_is_not_ones_own(
