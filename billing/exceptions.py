@@ -6,6 +6,8 @@ DomainError (cms.base.errors)
 └── NotReleasable      409  a session is not in a state from which it can be released
 """
 
+from django.utils.translation import gettext as _
+
 from cms.base.errors import Conflict, Invalid
 
 
@@ -15,7 +17,7 @@ class NoTariff(Conflict):
     code = "no_tariff"
 
     def __init__(self) -> None:
-        super().__init__("No tariff applies there at that time. Assign one first.")
+        super().__init__(_("No tariff applies there at that time. Assign one first."))
 
 
 class UnlawfulTariff(Invalid):
@@ -24,8 +26,10 @@ class UnlawfulTariff(Invalid):
     code = "unlawful_tariff"
 
     def __init__(self, rules: dict[str, str]) -> None:
+        told = {code: _(sentence) for code, sentence in rules.items()}
         super().__init__(
-            "The tariff breaks a rule: " + " ".join(rules.values()), data={"rules": rules}
+            _("The tariff breaks a rule: %(rules)s") % {"rules": " ".join(told.values())},
+            data={"rules": told},
         )
 
 
@@ -36,6 +40,7 @@ class NotReleasable(Conflict):
 
     def __init__(self, status: str) -> None:
         super().__init__(
-            f"Only a session in review can be released; this one is {status}.",
+            _("Only a session in review can be released; this one is %(status)s.")
+            % {"status": status},
             data={"status": status},
         )

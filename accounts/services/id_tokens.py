@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts.models import Driver, IdToken, IdTokenGroup, UnknownIdToken
 from accounts.models.id_token import fold_uid
@@ -141,7 +142,9 @@ def _assign(acting: Actor, token: IdToken, fields: dict[str, Any]) -> list[str]:
             setattr(token, name, fields[name])
     # Folding can lengthen a text: one character may become three.
     if "uid" in fields and len(fold_uid(token.uid)) > _UID_LENGTH:
-        raise Invalid.fields({"uid": [f"A uid has at most {_UID_LENGTH} characters."]})
+        raise Invalid.fields(
+            {"uid": [_("A uid has at most %(most)s characters.") % {"most": _UID_LENGTH}]}
+        )
     if "group" in fields:
         token.group = _group(acting, fields["group"])
     if "driver" in fields:
@@ -155,7 +158,7 @@ def _assign(acting: Actor, token: IdToken, fields: dict[str, Any]) -> list[str]:
 def _group(acting: Actor, name: str | None) -> IdTokenGroup | None:
     if name is None:
         return None
-    group, _ = IdTokenGroup.objects.get_or_create(operator=acting.operator, name=name)
+    group, _created = IdTokenGroup.objects.get_or_create(operator=acting.operator, name=name)
     return group
 
 
@@ -165,7 +168,7 @@ def _driver(acting: Actor, public_id: str | None) -> Driver | None:
     pk = parse_id(public_id)
     driver = drivers_for(acting).filter(pk=pk).first() if pk is not None else None
     if driver is None:
-        raise Invalid.fields({"driver": ["There is no such driver."]})
+        raise Invalid.fields({"driver": [_("There is no such driver.")]})
     return driver
 
 
@@ -184,7 +187,7 @@ def _save(token: IdToken, update_fields: list[str] | None = None) -> None:
         if "accounts_id_token_uid_unique" not in str(error):
             raise
         raise Conflict(
-            "There is a token with this uid.", data={"fields": {"uid": ["It is taken."]}}
+            _("There is a token with this uid."), data={"fields": {"uid": [_("It is taken.")]}}
         ) from error
 
 
@@ -196,7 +199,7 @@ def _save_group(group: IdTokenGroup) -> None:
         if "accounts_id_token_group_name_unique" not in str(error):
             raise
         raise Conflict(
-            "There is a group of this name.", data={"fields": {"name": ["It is taken."]}}
+            _("There is a group of this name."), data={"fields": {"name": [_("It is taken.")]}}
         ) from error
 
 

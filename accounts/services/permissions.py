@@ -5,6 +5,8 @@ Reading is every role's; what a role may not read has a capability of its own.
 
 from typing import Literal, get_args
 
+from django.utils.translation import gettext as _
+
 from accounts.choices import Role
 from accounts.services.actors import Actor
 from cms.base.errors import NotAllowed
@@ -65,6 +67,6 @@ def require(actor: Actor, capability: Capability) -> None:
     """
     if not allows(actor.role, capability):
         raise NotAllowed(
-            f"The role {actor.role.value} may not do this.",
+            _("The role %(role)s may not do this.") % {"role": actor.role.value},
             data={"role": actor.role.value, "needs": capability},
         )

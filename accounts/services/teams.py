@@ -7,6 +7,7 @@ a row.
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from accounts.choices import Role
 from accounts.models import Membership, User
@@ -43,8 +44,8 @@ def invite_member(*, acting: Actor, email: str, role: Role, name: str = "") -> M
             membership = Membership.objects.create(operator=acting.operator, user=user, role=role)
     except IntegrityError as error:
         raise Conflict(
-            f"{user.email} is in the team already.",
-            data={"fields": {"email": ["This person is in the team already."]}},
+            _("%(email)s is in the team already.") % {"email": user.email},
+            data={"fields": {"email": [_("This person is in the team already.")]}},
         ) from error
     record_audit(
         actor=acting,
@@ -66,7 +67,7 @@ def invite_again(*, acting: Actor, membership: Membership) -> None:
     """
     require(acting, "team.ownership")
     if not is_invited(membership.user):
-        raise Conflict("This person has set a password already.")
+        raise Conflict(_("This person has set a password already."))
     record_audit(
         actor=acting,
         action="membership.invite",
@@ -136,8 +137,8 @@ def _user_for(email: str, name: str) -> User:
         return user
     if user.last_login is not None or user.is_staff or user.memberships.exists():
         raise Conflict(
-            "This account was blocked. Ask the people who run this installation.",
-            data={"fields": {"email": ["This account was blocked."]}},
+            _("This account was blocked. Ask the people who run this installation."),
+            data={"fields": {"email": [_("This account was blocked.")]}},
         )
     user.is_active = True
     user.set_unusable_password()
@@ -155,7 +156,7 @@ def _lock(acting: Actor, membership: Membership) -> Membership:
     )
     found = {row.pk: row for row in rows}.get(membership.pk)
     if found is None:
-        raise Conflict("This person is not in the team any more.")
+        raise Conflict(_("This person is not in the team any more."))
     return found
 
 
@@ -165,5 +166,5 @@ def _keep_an_owner(acting: Actor, leaving: Membership) -> None:
     ).exclude(pk=leaving.pk)
     if not others.exists():
         raise Conflict(
-            "A team needs an owner. Make somebody else an owner first.", code="last_owner"
+            _("A team needs an owner. Make somebody else an owner first."), code="last_owner"
         )

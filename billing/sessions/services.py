@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Func, Value
+from django.utils.translation import gettext as _
 
 from accounts.services.actors import Actor
 from accounts.services.audit import record_audit
@@ -118,7 +119,7 @@ def release_session(
     cdr = _complete(session, tx, now=now, energy_wh=energy_wh, reviewed=True)
     session.save(update_fields=["status", "tariff_version"])
     if not Transaction.objects.filter(pk=tx.pk, review_reasons=reasons).update(review_reasons=[]):
-        raise Conflict("The transaction changed meanwhile. Look at it again.")
+        raise Conflict(_("The transaction changed meanwhile. Look at it again."))
     record_audit(
         actor=actor,
         action="session.release",
@@ -253,7 +254,7 @@ def _energy_for_release(tx: Transaction, registers: list[tuple[datetime, int]]) 
         if last_wh >= tx.meter_start_wh:
             return last_wh - tx.meter_start_wh
     raise Invalid.fields(
-        {"energy_wh": ["The registers give no energy: say how much it was, in Wh."]}
+        {"energy_wh": [_("The registers give no energy: say how much it was, in Wh.")]}
     )
 
 

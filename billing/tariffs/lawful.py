@@ -1,9 +1,12 @@
 """Rules of law that a price must keep, checked before it is published and before it is assigned.
 
-Only tariffs that name their country (`x_magetsi.country`) are judged. Pure: values in, values out.
+Only tariffs that name their country (`x_magetsi.country`) are judged. Pure: values in, values out; whoever shows a sentence
+translates it.
 """
 
 from decimal import Decimal
+
+from django.utils.translation import gettext_noop
 
 from billing.tariffs.tariff import Dimension, Tariff, TariffElement, TariffType
 
@@ -59,12 +62,12 @@ def broken_rules(tariff: Tariff, *, at_fast_point: bool = False) -> dict[str, st
         for element in charging
         if at_fast_point or _is_for_fast_points(element)
     ):
-        broken["afir_5_4"] = (
+        broken["afir_5_4"] = gettext_noop(
             "At 50 kW and more an ad-hoc price in the European Union is per kWh, with an occupancy fee at"
             " most (Regulation (EU) 2023/1804, article 5(4)): leave TIME and FLAT out."
         )
     if country == "GB" and any(_prices(element, Dimension.TIME) for element in charging):
-        broken["uk_price_per_kwh"] = (
+        broken["uk_price_per_kwh"] = gettext_noop(
             "In the United Kingdom the price of public charging is in pence per kWh (SI 2023/1168):"
             " leave TIME out."
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import IdTokenGroup
 from accounts.services.actors import Actor
@@ -45,7 +46,7 @@ def create_tariff(
     require(actor, "tariffs.change")
     value = parse_tariff(_without(data, _OUTSIDE - {"id"}))
     if value.id is not None and not _ID.fullmatch(value.id):
-        raise Invalid.fields({"id": ["An id is printable ASCII without a slash."]})
+        raise Invalid.fields({"id": [_("An id is printable ASCII without a slash.")]})
     insisted_on = _check_lawful(value, actor, force)
     content = _content(value)
     tariff = _insert_tariff(
@@ -93,7 +94,7 @@ def change_tariff(
     """
     require(actor, "tariffs.change")
     if data.get("id") not in (None, tariff.ocpi_id):
-        raise Invalid.fields({"id": ["This cannot be changed."]})
+        raise Invalid.fields({"id": [_("This cannot be changed.")]})
     tariff = Tariff.objects.select_for_update().get(pk=tariff.pk)
     latest = latest_version(tariff)
     value = parse_tariff({**latest.content, **_without(data, _OUTSIDE)})
@@ -145,7 +146,8 @@ def assign_tariff(
     tariff = Tariff.objects.select_for_update().get(pk=tariff.pk)
     if tariff.status != TariffStatus.ACTIVE:
         raise Conflict(
-            f"Only a published tariff can be assigned; this one is {tariff.status}.",
+            _("Only a published tariff can be assigned; this one is %(status)s.")
+            % {"status": tariff.status},
             code="tariff_not_active",
         )
     assignment = TariffAssignment(
@@ -245,7 +247,11 @@ def _next_status(tariff: Tariff, wanted: str | None, draft: bool) -> str:
             return TariffStatus.ACTIVE
         return tariff.status
     if wanted not in TariffStatus.values:
-        raise Invalid.fields({"status": [f"One of {', '.join(TariffStatus.values)}."]})
+        raise Invalid.fields(
+            {"status": [_("One of %(words)s.") % {"words": ", ".join(TariffStatus.values)}]}
+        )
     if wanted == TariffStatus.DRAFT and tariff.status != TariffStatus.DRAFT:
-        raise Conflict("A published tariff cannot become a draft again.", code="tariff_published")
+        raise Conflict(
+            _("A published tariff cannot become a draft again."), code="tariff_published"
+        )
     return wanted

@@ -17,6 +17,7 @@ from billing.tariffs.tariff import DayOfWeek, TariffType
 from cms.base.errors import DomainError, Invalid
 from cms.base.json import loads
 from cms.base.money import UnknownCurrency, minor_digits
+from cms.portal.refusals import told
 
 MOST_HOURS = 24
 _WEEK = tuple(DayOfWeek)
@@ -344,8 +345,8 @@ def plain_of(form: TariffForm, rows: Any) -> PlainTariff:
 def show_tariff_refusal(form: forms.Form, error: DomainError) -> None:
     """What billing objects to, above the form; a path into the object says little beside a field."""
     fields = error.data.get("fields") if isinstance(error, Invalid) else None
-    sentences = [f"{path}: {' '.join(found)}" for path, found in (fields or {}).items()]
-    for sentence in sentences or [error.message]:
+    sentences = [f"{path}: {' '.join(map(told, found))}" for path, found in (fields or {}).items()]
+    for sentence in sentences or [told(error.message)]:
         form.add_error(None, sentence)
 
 

@@ -29,7 +29,7 @@ from billing.tariffs.tariff import Tariff as TariffValue
 from cms.base.errors import Conflict, DomainError, Invalid, NotAllowed
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.pages import page
-from cms.portal.refusals import show_refusal
+from cms.portal.refusals import show_refusal, told
 from cms.portal.tariff_editor import Editor, JsonEditor
 from cms.portal.tariff_form import (
     ExampleForm,
@@ -231,7 +231,7 @@ def _example(request: OperatorRequest, form: ExampleForm, value: TariffValue) ->
     try:
         return example_of(value, form.facts(zone=zone, today=today))
     except DomainError as error:
-        form.add_error(None, error.message)
+        form.add_error(None, told(error.message))
         return None
 
 

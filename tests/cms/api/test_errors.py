@@ -111,3 +111,14 @@ def test_every_refusal_has_the_same_three_keys(api: Api, nobody_api: Api) -> Non
     ):
         assert set(response.json()) == {"code", "message", "data"}
     assert fields_of(api.get("/id-tokens/?x=1")) == {"x": ["There is no such field."]}
+
+
+@pytest.mark.parametrize("body", [{}, {"uid": "x" * 300}])
+def test_sentences_are_english_whatever_language_is_asked_for(api: Api, body: object) -> None:
+    """Programs compare them."""
+    english, french = (
+        api.send("POST", "/id-tokens/", body, {"Accept-Language": language})
+        for language in ("en", "fr")
+    )
+    assert (english.status_code, french.status_code) == (400, 400)
+    assert english.json() == french.json()
