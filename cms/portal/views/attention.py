@@ -130,6 +130,7 @@ def unknown_id_token(request: OperatorRequest, id: str) -> HttpResponse:
         request,
         "portal/unknown_id_token_detail.html",
         {
+            "room": "tokens",
             "unknown": unknown,
             "form": form if may_adopt else None,
             "zone": request.actor.operator.time_zone,
