@@ -33,7 +33,9 @@ class RegisterForm(EmailForm):
         label=_("Password"),
         max_length=128,
         strip=False,
-        help_text=_("At least eight characters, and none that many people use."),
+        help_text=_(
+            "At least eight characters, and not one of the passwords that many people use."
+        ),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     field_order = ("email", "password", "name")

@@ -132,6 +132,12 @@ def test_a_site_leads_to_each_of_its_connectors(site: Site) -> None:
         assert f'href="/c/{connector.code}"' in page
 
 
+def test_a_site_says_first_how_many_connectors_are_free(site: Site) -> None:
+    make_connector(site.station, 2)
+    page = Client().get(f"/sites/{site.station.location_id}/").content.decode()
+    assert "1 of 2 free" in page.split('<ul class="list">')[0]
+
+
 # --- codes ------------------------------------------------------------------------------------
 
 
