@@ -8,6 +8,9 @@ from django.db.models.functions import Now
 from billing.choices import TariffStatus
 from cms.base.json import ExactJSONField
 
+# An id of a person's choice; a longer one is a UUID, of which the beginning is enough to tell it apart.
+_READABLE = 24
+
 
 class Tariff(models.Model):
     """A named price of one operator; its content lives in versions. `ocpi_id` is its public id."""
@@ -34,7 +37,9 @@ class Tariff(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.ocpi_id
+        return self.name or (
+            self.ocpi_id if len(self.ocpi_id) <= _READABLE else f"{self.ocpi_id[:8]}…"
+        )
 
 
 class TariffVersion(models.Model):

@@ -350,7 +350,9 @@ def _is_about(command: Command, tx: Transaction) -> bool:
         case "RemoteStopTransaction":
             return str(payload.get("transactionId")) == tx.ocpp_transaction_id
         case "Reset":
-            return True
+            # After the end it is about something else.
+            end = tx.received_ended_at or tx.ended_at
+            return end is None or command.created_at <= end
         case "RemoteStartTransaction":
             same_card = str(payload.get("idTag", "")).casefold() == tx.id_token_uid.casefold()
             return same_card and payload.get("connectorId") in (None, tx.evse_id)

@@ -17,7 +17,7 @@ from tests.browser.inventory import (
     other_sights_of,
     sights_of,
 )
-from tests.browser.person import COLOUR_RULES, DESK, PHONE, Person, Theme
+from tests.browser.person import COLOUR_RULES, DESK, PHONE, TABLET, Person, Theme
 from tests.browser.site import Site
 from tests.stations.ocpp.conftest import in_db
 
@@ -106,7 +106,7 @@ async def test_the_instruments_notice_what_they_are_for(looker: Looker) -> None:
 
 
 async def faults_of(sights: Iterable[Sight], looker: Looker) -> list[str]:
-    """What axe and the edge of the window say, at both widths and in both themes (see `LOOKS`)."""
+    """What axe and the edge of the window say, in all `LOOKS`; at a tablet's width the edge alone."""
     faults: list[str] = []
     for sight in sights:
         person = await looker(sight.who)
@@ -117,4 +117,7 @@ async def faults_of(sights: Iterable[Sight], looker: Looker) -> list[str]:
             where = f"{sight.name} at {width}, {theme}"
             faults += [f"{where}: {what}" for what in await person.violations(*rules)]
             faults += [f"{where}: sticks out: {what}" for what in await person.sticking_out()]
+        await person.look(width=TABLET, theme="light")
+        where = f"{sight.name} at {TABLET}"
+        faults += [f"{where}: sticks out: {what}" for what in await person.sticking_out()]
     return faults

@@ -20,7 +20,14 @@ from billing.models import ChargingSession
 from cms.portal.recorder import _round_step, decision_words
 from cms.portal.tariff_words import explained
 from stations.models import Connection, Transaction
-from tests.billing.factories import component, hours_ago, make_ended, make_reading, make_tariff, tell
+from tests.billing.factories import (
+    component,
+    hours_ago,
+    make_ended,
+    make_reading,
+    make_tariff,
+    tell,
+)
 from tests.cms.portal.conftest import World
 from tests.cms.portal.test_pages import text
 from tests.factories import make_command, make_id_token, make_message, make_station
