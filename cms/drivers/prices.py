@@ -254,7 +254,7 @@ def _vat(tariff: Tariff) -> str:
 
 
 def _name(version: TariffVersion) -> str:
-    return version.tariff.name or version.tariff.ocpi_id
+    return str(version.tariff)
 
 
 def _example(quote: Quote, charging_s: int) -> str:

@@ -174,9 +174,8 @@ def test_lists_turn_their_pages_by_key(
     sessions = owner.get("/operator/sessions/").content.decode()
     before = re.search(r"before=(\d+)", sessions)
     assert before is not None
-    rest = text(owner, f"/operator/sessions/?before={before[1]}")
-    assert "1 vehicle" not in rest
-    assert rest.count("Ada Example") == 1
+    rest = owner.get(f"/operator/sessions/?before={before[1]}").content.decode()
+    assert len(set(re.findall(r'href="/operator/sessions/(\d+)/"', rest))) == 1
 
 
 def test_refusals_of_unknown_stations_are_for_those_who_may_adopt(
