@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from accounts.models.id_token import mask_uid
 from cms.base.ids import parse_id
 from cms.portal.looks import COMMAND, Look
+from cms.portal.outcomes import outcome_words
+from cms.portal.profile_words import profile_request_words
 from cms.portal.settings_words import SETTINGS
 from stations.choices import CommandStatus
 from stations.commands.secrets import mask_payload
@@ -53,9 +55,11 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """One request to a station."""
+    """One request to a station. `is_online` None: not known here."""
 
     command: Command
+    is_online: bool | None = None
+    zone: str = "UTC"
 
     @property
     def look(self) -> Look:
@@ -102,25 +106,18 @@ class CommandView:
                 )
             case "ClearCache":
                 return _("Clear remembered cards")
+            case "SetChargingProfile" | "ClearChargingProfile" | "GetCompositeSchedule":
+                return profile_request_words(self.command.action, payload)
+            case "DataTransfer":
+                named = [payload.get("vendorId"), payload.get("messageId")]
+                return _("Send data: %(what)s") % {"what": " / ".join(filter(None, named))}
             case action:
                 return action
 
     @property
     def answer(self) -> str:
-        """What the station said, or why it said nothing."""
-        if self.command.error:
-            description = self.command.error.get("description") or ""
-            return description or str(self.command.error.get("code", ""))
-        response = self.command.response
-        if not isinstance(response, dict):
-            return ""
-        if "configurationKey" in response:
-            count = len(response["configurationKey"] or [])
-            return _("%(count)s settings told") % {"count": count}
-        status = str(response.get("status", ""))
-        # The pill says as much.
-        is_plain = status == "Accepted" and self.command.status == CommandStatus.ACCEPTED
-        return "" if is_plain else status
+        """What the station said, why it said nothing, or what the request waits for."""
+        return outcome_words(self.command, is_online=self.is_online, zone=self.zone)
 
 
 def _at(evse_id: Any) -> str:
@@ -140,7 +137,8 @@ def command_page(
     if (before_pk := parse_id(before)) is not None:
         rows = rows.filter(pk__lt=before_pk)
     found = list(rows[: size + 1])
-    views = [CommandView(row) for row in found[:size]]
+    zone = (station.location or station.operator).time_zone
+    views = [CommandView(row, getattr(station, "is_online", None), zone) for row in found[:size]]
     return views, str(found[size - 1].pk) if len(found) > size else None
 
 

@@ -7,13 +7,21 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.choices import IdTokenStatus
-from stations.models import Location
+from accounts.services.actors import Actor
+from stations.models import ChargingStation, Location
 
 _EVSE_MOST = 2**31 - 1
 
 
 class NothingForm(forms.Form):
     """A question that is answered with yes."""
+
+
+class StationForm(forms.Form):
+    """A form whose choices depend on the station, or on who asks."""
+
+    def offer(self, actor: Actor, station: ChargingStation) -> None:
+        """Fill the choices; called before anything is validated or shown."""
 
 
 class EvseForm(forms.Form):
@@ -38,6 +46,14 @@ class StartForm(OneEvseForm):
         max_length=255,
         help_text=_("The whole number, as on the card. The session is billed to it."),
         widget=forms.TextInput(attrs={"list": "id-tokens", "autocomplete": "off"}),
+    )
+    limit_kw = forms.DecimalField(
+        label=_("At most, in kW"),
+        required=False,
+        min_value=0,
+        max_value=10_000,
+        decimal_places=3,
+        help_text=_("Empty for all that station and vehicle can do."),
     )
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.selectors import find_id_token_for
 from accounts.services.actors import Actor
 from cms.base.errors import Invalid, NotFound
-from cms.portal import questions_planning, questions_security, questions_upkeep
+from cms.portal import questions_planning, questions_raw, questions_security, questions_upkeep
 from cms.portal.forms import (
     ChangeConfigurationForm,
     EvseForm,
@@ -29,7 +29,11 @@ def _start(acting: Actor, station: ChargingStation, data: Mapping[str, Any]) -> 
     if token is None:
         raise Invalid.fields({"id_token": ["You have no card or token of this number."]})
     return commands.request_start(
-        station=station, id_token=token.uid, evse_id=data["evse_id"], acting=acting
+        station=station,
+        id_token=token.uid,
+        evse_id=data["evse_id"],
+        power_w=None if data["limit_kw"] is None else int(data["limit_kw"] * 1000),
+        acting=acting,
     )
 
 
@@ -209,5 +213,8 @@ QUESTIONS: dict[str, Question] = {
     ),
 }
 QUESTIONS |= (
-    questions_planning.QUESTIONS | questions_upkeep.QUESTIONS | questions_security.QUESTIONS
+    questions_planning.QUESTIONS
+    | questions_upkeep.QUESTIONS
+    | questions_security.QUESTIONS
+    | questions_raw.QUESTIONS
 )

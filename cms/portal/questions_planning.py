@@ -1,5 +1,6 @@
 """Who charges when and how fast: reservations, local lists, charging profiles."""
 
+from cms.portal import questions_charging_profiles
 from cms.portal.question import Question
 
-QUESTIONS: dict[str, Question] = {}
+QUESTIONS: dict[str, Question] = {**questions_charging_profiles.QUESTIONS}

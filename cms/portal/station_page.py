@@ -23,6 +23,7 @@ _TABS: list[tuple[str, str | Promise]] = [
     ("station-sessions", _("Sessions")),
     ("station-trace", _("Messages")),
     ("station-commands", _("Commands")),
+    ("station-smart-charging", _("Smart charging")),
     ("station-configuration", _("Configuration")),
     ("station-settings", _("Settings")),
     ("station-labels", _("Labels")),

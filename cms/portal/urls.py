@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from cms.portal import trade_urls
+from cms.portal import planning_urls, trade_urls
 from cms.portal.views import (
     attention,
     design,
@@ -87,5 +87,6 @@ urlpatterns = [
         attention.unknown_id_token,
         name="unknown-id-token",
     ),
+    *planning_urls.urlpatterns,
     *trade_urls.urlpatterns,
 ]

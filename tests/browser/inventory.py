@@ -88,6 +88,10 @@ def _identity(site: Site) -> str:
     return site.world.station.identity
 
 
+def _profile(site: Site) -> int:
+    return site.world.charging_profile.pk
+
+
 def _tariff(site: Site) -> str:
     return site.trade.assignment.tariff.ocpi_id
 
@@ -97,6 +101,7 @@ STATION_TABS = (
     "station-trace",
     "station-commands",
     "station-configuration",
+    "station-smart-charging",
     "station-settings",
     "station-labels",
     "station-new-password",
@@ -135,6 +140,10 @@ PAGES: dict[str, Page] = {
     "stations": _team(_plain("stations", none="q=nowhere")),
     "new-station": _team(_plain("new-station")),
     **{name: _team(_each(name, _=_identity)) for name in STATION_TABS},
+    "charging-profiles": _team(_plain("charging-profiles")),
+    "new-charging-profile": _team(_plain("new-charging-profile")),
+    "charging-profile": _team(_each("charging-profile", _=_profile)),
+    "delete-charging-profile": _team(_each("delete-charging-profile", _=_profile)),
     "handshakes": _team(_plain("handshakes")),
     "handshake": _team(_each("handshake", _=lambda site: site.world.failure.pk)),
     "id-tokens": _team(_plain("id-tokens", none="q=nowhere")),
@@ -225,6 +234,7 @@ OTHER_PAGES: dict[str, dict[str, Page]] = {
         "id-tokens": _new_team(_plain("id-tokens")),
         "unknown-id-tokens": _new_team(_plain("unknown-id-tokens")),
         "token-groups": _new_team(_plain("token-groups")),
+        "charging-profiles": _new_team(_plain("charging-profiles")),
         "tariffs": _new_team(_plain("tariffs")),
         "team": _new_team(_plain("team")),
         "api-keys": _new_team(_plain("api-keys")),

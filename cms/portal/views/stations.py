@@ -15,6 +15,7 @@ from accounts.services.permissions import require
 from cms.base.errors import Conflict, Invalid
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.commands import latest_commands
+from cms.portal.forms import StationForm
 from cms.portal.pages import page, station_address
 from cms.portal.questions import QUESTIONS
 from cms.portal.recovery import recovery_of
@@ -58,22 +59,26 @@ def station_question(request: OperatorRequest, identity: str, kind: str) -> Http
         raise Http404(_("There is no such command."))
     station = get_station_with_state_for(request.actor, identity)
     require(request.actor, question.capability)
-    if request.method == "POST":
-        form = question.form_class(request.POST)
-        if form.is_valid():
-            try:
-                question.queue(request.actor, station, form.cleaned_data)
-            except (Conflict, Invalid) as error:
-                show_refusal(form, error)
-            else:
-                messages.success(
-                    request,
-                    _("%(title)s: sent to the station. Its answer appears under Commands.")
-                    % {"title": question.title},
-                )
-                return redirect(reverse(question.shown_on, args=[identity]) + question.anchor)
-    else:
-        form = question.form_class(initial=request.GET.dict())
+    is_post = request.method == "POST"
+    form = (
+        question.form_class(request.POST)
+        if is_post
+        else question.form_class(initial=request.GET.dict())
+    )
+    if isinstance(form, StationForm):
+        form.offer(request.actor, station)
+    if is_post and form.is_valid():
+        try:
+            question.queue(request.actor, station, form.cleaned_data)
+        except (Conflict, Invalid) as error:
+            show_refusal(form, error)
+        else:
+            messages.success(
+                request,
+                _("%(title)s: sent to the station. Its answer appears under Commands.")
+                % {"title": question.title},
+            )
+            return redirect(reverse(question.shown_on, args=[identity]) + question.anchor)
     suggested = id_tokens_for(request.actor).filter(status="accepted").select_related("driver")
     return page(
         request,

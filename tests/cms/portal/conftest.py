@@ -15,6 +15,7 @@ from accounts.models import Driver, Operator, UnknownIdToken
 from billing.models import ChargingSession
 from cms.base.time import utc_now
 from stations.models import (
+    ChargingProfile,
     ChargingStation,
     Command,
     HandshakeFailure,
@@ -23,12 +24,14 @@ from stations.models import (
 )
 from tests.billing.factories import assign, hours_ago, make_ended, make_reading, make_tariff, tell
 from tests.factories import (
+    make_charging_profile,
     make_command,
     make_connector,
     make_connector_status,
     make_gateway,
     make_handshake_failure,
     make_id_token,
+    make_installed_profile,
     make_location,
     make_membership,
     make_message,
@@ -53,6 +56,7 @@ class World:
     command: Command
     failure: HandshakeFailure
     unknown_id_token: UnknownIdToken
+    charging_profile: ChargingProfile
 
     @property
     def paths(self) -> list[str]:
@@ -61,8 +65,18 @@ class World:
         questions = [
             "start", "stop", "unlock", "out-of-service", "in-service", "reset-soft", "reset-hard",
             "trigger", "get-configuration", "change-configuration", "clear-cache",
+            "install-profile", "clear-profile", "clear-profiles", "composite-schedule", "data-transfer",
+            "send-request",
         ]  # fmt: skip
-        tabs = ["sessions", "trace", "commands", "configuration", "settings", "labels"]
+        tabs = [
+            "sessions",
+            "trace",
+            "commands",
+            "configuration",
+            "settings",
+            "labels",
+            "smart-charging",
+        ]
         return [
             station,
             *(f"{station}{tab}/" for tab in tabs),
@@ -74,6 +88,39 @@ class World:
             f"/operator/handshakes/{self.failure.pk}/",
             f"/operator/unknown-id-tokens/{self.unknown_id_token.pk}/",
         ]
+
+
+# Three kilowatts by night, eleven by day.
+NIGHT_AND_DAY = {
+    "stackLevel": 1,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Recurring",
+    "recurrencyKind": "Daily",
+    "chargingSchedule": [
+        {
+            "id": 1,
+            "startSchedule": "2026-01-01T21:00:00Z",
+            "chargingRateUnit": "W",
+            "chargingSchedulePeriod": [
+                {"startPeriod": 0, "limit": 3000, "numberPhases": 1},
+                {"startPeriod": 8 * 3600, "limit": 11000},
+            ],
+        }
+    ],
+}
+COMPOSITE = {
+    "status": "Accepted",
+    "connectorId": 1,
+    "scheduleStart": "2026-03-01T12:00:00Z",
+    "chargingSchedule": {
+        "duration": 7200,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [
+            {"startPeriod": 0, "limit": 16.5},
+            {"startPeriod": 3600, "limit": 0},
+        ],
+    },
+}
 
 
 def make_world(operator: Operator | None = None) -> World:
@@ -114,6 +161,21 @@ def make_world(operator: Operator | None = None) -> World:
         action="StartTransaction",
         payload='{"connectorId":1,"idTag":"' + id_token.uid + '","meterStart":5000}',
     )
+    profile = ChargingProfile.objects.filter(
+        operator=operator, name="Night and day"
+    ).first() or make_charging_profile(operator, name="Night and day", profile=NIGHT_AND_DAY)
+    make_installed_profile(station, library_profile=profile, profile=NIGHT_AND_DAY, profile_id=4711)
+    make_installed_profile(
+        station, evse_id=2, status="rejected", reason="NotSupported", ended_at=timezone.now()
+    )
+    make_command(
+        station,
+        action="GetCompositeSchedule",
+        payload={"connectorId": 1, "duration": 7200},
+        status="accepted",
+        response=COMPOSITE,
+        finished_at=timezone.now(),
+    )
     return World(
         operator=operator,
         station=station,
@@ -123,6 +185,7 @@ def make_world(operator: Operator | None = None) -> World:
         command=make_command(station),
         failure=make_handshake_failure(station),
         unknown_id_token=make_unknown_id_token(operator),
+        charging_profile=profile,
     )
 
 

@@ -106,7 +106,13 @@ def test_every_address_of_the_portal_is_walked(world: World, owner: Client) -> N
     by_post_only = {"switch-operator", "mend-handshake", "dismiss-handshake", "cancel-command"}
     without_team = {"home", "login", "logout", "set-language", "design"}
     in_test_trade_access = {pattern.name for pattern in trade_urls.urlpatterns}
-    walked |= by_post_only | without_team | in_test_trade_access
+    in_test_smart_charging = {
+        "charging-profiles",
+        "new-charging-profile",
+        "charging-profile",
+        "delete-charging-profile",
+    }
+    walked |= by_post_only | without_team | in_test_trade_access | in_test_smart_charging
     assert {pattern.name for pattern in urlpatterns} == walked
     for path in (
         "/operator/switch/",
