@@ -82,6 +82,21 @@ class HandshakeRefusal(models.TextChoices):
     UNAVAILABLE = "unavailable", _("The database could not be reached.")
 
 
+class CertificateProblem(models.TextChoices):
+    """Why a client certificate opened no door; the word before the colon in a refusal's detail."""
+
+    MISSING = "missing", _("The station showed no certificate.")
+    NOT_ENCRYPTED = "not_encrypted", _("Without TLS no certificate can be shown.")
+    NOT_PASSED_ON = "not_passed_on", _("The proxy did not pass a certificate on.")
+    UNREADABLE = "unreadable", _("The certificate cannot be read.")
+    WRONG_NAME = "wrong_name", _("The certificate is for somebody else.")
+    NOT_YET_VALID = "not_yet_valid", _("The certificate is not valid yet.")
+    EXPIRED = "expired", _("The certificate has expired.")
+    WRONG_USE = "wrong_use", _("The certificate is not meant for clients.")
+    UNTRUSTED = "untrusted", _("Nobody whom you trust issued the certificate.")
+    REVOKED = "revoked", _("The certificate was revoked.")
+
+
 class ReservationStatus(models.TextChoices):
     """The life of a reservation."""
 

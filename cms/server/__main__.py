@@ -29,8 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         host=arguments.host,
         port=arguments.port,
         reuse_port=arguments.reuse_port,
-        tls_cert=arguments.tls_cert,
-        tls_key=arguments.tls_key,
+        tls=tuple(zip(arguments.tls_cert, arguments.tls_key, strict=True)),
         client_ca=arguments.client_ca,
         request_client_cert=arguments.request_client_cert,
         lifespan=arguments.lifespan == "on",
@@ -56,9 +55,9 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments = parser.parse_args(argv)
-    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+    if len(arguments.tls_cert) != len(arguments.tls_key):
         parser.error("--tls-cert and --tls-key belong together")
-    if arguments.tls_cert is None and (arguments.client_ca or arguments.request_client_cert):
+    if not arguments.tls_cert and (arguments.client_ca or arguments.request_client_cert):
         parser.error("client certificates need --tls-cert and --tls-key")
     return arguments
 
@@ -74,9 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=8000, help="port to listen on; 0 for any free one")
     add("--reuse-port", action="store_true", help="let several processes share the port")
-    add("--tls-cert", type=Path, help="PEM file with certificate and chain; needs --tls-key")
-    add("--tls-key", type=Path, help="PEM file with the private key")
-    add("--client-ca", type=Path, help="ask for client certificates, checked against this PEM file")
+    add(
+        "--tls-cert",
+        type=Path,
+        action="append",
+        default=[],
+        help="PEM file with certificate and chain; needs --tls-key. Give both twice to serve an RSA and an EC key",
+    )
+    add(
+        "--tls-key",
+        type=Path,
+        action="append",
+        default=[],
+        help="PEM file with the private key",
+    )
+    add(
+        "--client-ca",
+        type=Path,
+        help="ask for client certificates and note which do not lead to this PEM file; the application decides all the same",
+    )
     add(
         "--request-client-cert",
         action="store_true",

@@ -42,8 +42,8 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     reuse_port: bool = False
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    # Pairs of a file with certificate and chain, and one with its key.
+    tls: tuple[tuple[Path, Path], ...] = ()
     client_ca: Path | None = None
     request_client_cert: bool = False
     lifespan: bool = True
@@ -140,7 +140,7 @@ class Server(daphne.server.Server):
             listener.listen(_BACKLOG)
             host, port = listener.getsockname()[:2]
             self._ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
-        scheme = "https" if self.options.tls_cert else "http"
+        scheme = "https" if self.options.tls else "http"
         logger.info("Listening on %s://%s:%d", scheme, f"[{host}]" if ":" in host else host, port)
         self.loop.call_later(self.tick_s, self._tick)
         await self._stop.wait()
@@ -161,11 +161,10 @@ class Server(daphne.server.Server):
 
     def _factory(self) -> Any:
         options = self.options
-        if options.tls_cert is None or options.tls_key is None:
+        if not options.tls:
             return self.http_factory
         connections = TLSConnections(
-            certificate=options.tls_cert,
-            key=options.tls_key,
+            certificates=options.tls,
             client_ca=options.client_ca,
             request_client_certificate=options.request_client_cert,
         )

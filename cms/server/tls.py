@@ -6,6 +6,7 @@ hands it over in `scope["extensions"]["tls"]` (ASGI TLS extension); a chain that
 `--client-ca` is reported there as `client_cert_error`, not refused.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -37,13 +38,16 @@ def _note_verification(
 
 @implementer(IOpenSSLServerConnectionCreator)
 class TLSConnections:
-    """Makes one OpenSSL connection object per accepted socket: TLS 1.2 or newer, GCM or ChaCha20 only."""
+    """Makes one OpenSSL connection object per accepted socket: TLS 1.2 or newer, GCM or ChaCha20 only.
+
+    `certificates` are pairs of a file with certificate and chain and one with its key: one of RSA, one on an
+    elliptic curve, or both, so that every suite the white paper names finds its key.
+    """
 
     def __init__(
         self,
         *,
-        certificate: Path,
-        key: Path,
+        certificates: Sequence[tuple[Path, Path]],
         client_ca: Path | None = None,
         request_client_certificate: bool = False,
     ) -> None:
@@ -58,9 +62,10 @@ class TLSConnections:
             | SSL.OP_CIPHER_SERVER_PREFERENCE
             | SSL.OP_NO_RENEGOTIATION
         )
-        context.use_certificate_chain_file(str(certificate))
-        context.use_privatekey_file(str(key))
-        context.check_privatekey()
+        for certificate, key in certificates:
+            context.use_certificate_chain_file(str(certificate))
+            context.use_privatekey_file(str(key))
+            context.check_privatekey()
         if client_ca is not None:
             context.load_verify_locations(str(client_ca))
         if client_ca is not None or request_client_certificate:

@@ -6,7 +6,7 @@ Transactions are registered by `cms.api`, which knows their sessions.
 
 from django.urls import include, path
 
-from stations.api import charging_profiles, commands, views
+from stations.api import charging_profiles, commands, security, views
 
 _of_station = [
     path("", views.StationDetail.as_view(), name="station"),
@@ -15,6 +15,12 @@ _of_station = [
         "handshake-failures/",
         views.StationHandshakeFailures.as_view(),
         name="station-handshake-failures",
+    ),
+    path("certificates/", security.StationCertificates.as_view(), name="station-certificates"),
+    path(
+        "certificates/<str:id>/revoke/",
+        security.StationCertificateRevocation.as_view(),
+        name="station-certificate-revoke",
     ),
     path("commands/", commands.StationCommandList.as_view(), name="station-commands"),
     path("start/", commands.StationStart.as_view(), name="station-start"),
@@ -57,6 +63,15 @@ urlpatterns = [
         "charging-profiles/<str:id>/",
         charging_profiles.ChargingProfileDetail.as_view(),
         name="charging-profile",
+    ),
+    path("ca/", security.OwnCA.as_view(), name="ca"),
+    path("trusted-cas/", security.TrustedCAList.as_view(), name="trusted-cas"),
+    path("trusted-cas/<str:id>/", security.TrustedCADetail.as_view(), name="trusted-ca"),
+    path("security-events/", security.SecurityEventList.as_view(), name="security-events"),
+    path(
+        "security-events/<str:id>/acknowledge/",
+        security.SecurityEventAcknowledgement.as_view(),
+        name="security-event-acknowledge",
     ),
     path("locations/", views.LocationList.as_view(), name="locations"),
     path("locations/<str:id>/", views.LocationDetail.as_view(), name="location"),

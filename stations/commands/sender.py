@@ -22,6 +22,7 @@ from stations.commands.secrets import (
     authorization_key_bytes,
     is_secret_key,
     mask_payload,
+    offered_profile,
 )
 from stations.ocpp.connection import CallExpired, Remains, ReplyReceived, SendFrame
 from stations.ocpp.framing import CallError, CallResult
@@ -89,10 +90,35 @@ WHERE id = %s AND previous_password_hash <> ''
 """
 
 
-class SentCommand:
-    """The call that is out: its row, and whether it carries a new key for the station."""
+# A higher security profile waits until the station has signed in on it (A05); what waited before comes back when
+# the station refuses.
+OFFER_PROFILE = """
+UPDATE stations_chargingstation s SET offered_security_profile = %(profile)s
+FROM (
+    SELECT id, offered_security_profile AS before FROM stations_chargingstation
+    WHERE id = %(station_id)s FOR NO KEY UPDATE
+) o
+WHERE s.id = o.id AND s.security_profile < %(profile)s
+RETURNING o.before
+"""
+WITHDRAW_PROFILE = """
+UPDATE stations_chargingstation SET offered_security_profile = %(before)s
+WHERE id = %(station_id)s AND offered_security_profile = %(profile)s
+"""
 
-    __slots__ = ("action", "id", "offered_hash", "offers_key", "payload")
+
+class SentCommand:
+    """The call that is out: its row, and whether it carries a new key or security profile for the station."""
+
+    __slots__ = (
+        "action",
+        "id",
+        "offered_before",
+        "offered_hash",
+        "offered_profile",
+        "offers_key",
+        "payload",
+    )
 
     def __init__(self, id: int, action: str, payload: dict[str, Any]) -> None:
         self.id = id
@@ -103,6 +129,8 @@ class SentCommand:
         if self.offers_key:
             secret = authorization_key_bytes(str(payload.get("value", "")))
             self.offered_hash = hash_password(secret)
+        self.offered_profile = offered_profile(action, payload)
+        self.offered_before: int | None = None
 
 
 class CommandSender:
@@ -185,7 +213,18 @@ class CommandSender:
             command = SentCommand(*row)
             if command.offers_key:
                 await connection.execute(OFFER_KEY, [command.offered_hash, socket.station_id])
+            if command.offered_profile is not None:
+                await self._offer_profile(connection, command)
             return command
+
+    async def _offer_profile(self, connection: Any, command: SentCommand) -> None:
+        offer = {"profile": command.offered_profile, "station_id": self._socket.station_id}
+        cursor = await connection.execute(OFFER_PROFILE, offer)
+        row = await cursor.fetchone()
+        if row is None:
+            command.offered_profile = None  # It has that one already.
+        else:
+            command.offered_before = row[0]
 
     async def _send(self, command: SentCommand) -> None:
         socket = self._socket
@@ -249,6 +288,8 @@ class CommandSender:
                         await connection.execute(LATE, parameters)
                     if command.offers_key:
                         await self._settle_rotation(connection, command, outcome)
+                    if command.offered_profile is not None:
+                        await self._settle_offer(connection, command, outcome)
                 self._socket.gateway.note_change(self._socket.station_id)
                 return
             except (psycopg.OperationalError, PoolTimeout) as error:
@@ -264,6 +305,18 @@ class CommandSender:
             await connection.execute(SETTLE_ON_NEW, parameters)
         elif outcome.status != CommandStatus.TIMED_OUT:
             await connection.execute(SETTLE_ON_OLD, [self._socket.station_id])
+
+    async def _settle_offer(self, connection: Any, command: SentCommand, outcome: Outcome) -> None:
+        """An offer stands once it is taken, and while nobody knows whether it was."""
+        if outcome.status not in (CommandStatus.ACCEPTED, CommandStatus.TIMED_OUT):
+            await connection.execute(
+                WITHDRAW_PROFILE,
+                {
+                    "profile": command.offered_profile,
+                    "station_id": self._socket.station_id,
+                    "before": command.offered_before,
+                },
+            )
 
     async def settle_password(self, used_new: bool) -> None:
         """The station came back after a rotation whose answer was lost: what it used is its key."""

@@ -36,11 +36,28 @@ class KnownStation:
     accepts_literal_hex: bool
     assumes_ocpp16: bool
     time_zone: str
+    offered_security_profile: int | None = None
 
     @property
     def accepted(self) -> bool:
         """Whether its boot is answered with Accepted."""
         return self.registration_status == RegistrationStatus.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTrust:
+    """What a shown client certificate is judged by; the columns of `sql.FIND_CLIENT_TRUST`, in order.
+
+    `own_cas` and `trusted_cas` are PEM. The last three are about the shown certificate: its row at this station, if
+    there is one, when it was revoked, and whether the station is known to have it.
+    """
+
+    own_cas: list[str]
+    trusted_cas: list[str]
+    serial_number: str
+    certificate_id: int | None
+    revoked_at: datetime | None
+    installed: bool | None
 
 
 class Cache:
@@ -67,6 +84,13 @@ class Cache:
         if self._trusted and epoch == self._epoch:
             self._stations[identity] = station
         return station
+
+    async def client_trust(self, station: KnownStation, fingerprint: str) -> ClientTrust:
+        """Whom to trust when this station shows a certificate (SHA-256 over its DER). Never from memory."""
+        parameters = (station.operator_id, station.id, station.id, fingerprint)
+        row = await self._fetch_one(sql.FIND_CLIENT_TRUST, parameters)
+        assert row is not None  # noqa: S101 - one row, whatever the tables hold
+        return ClientTrust(*row)
 
     async def id_token(self, operator_id: int, uid: str) -> KnownIdToken | None:
         """The operator's token with this uid, compared without case; None if there is none."""

@@ -379,11 +379,25 @@ END_LEASE = "UPDATE stations_gateway SET lease_until = now() WHERE id = %s"
 FIND_STATION = """
 SELECT s.id, s.operator_id, s.identity, s.registration_status, s.security_profile, s.password_hash,
        s.previous_password_hash, s.previous_password_until, s.accepts_literal_hex, s.assumes_ocpp16,
-       COALESCE(l.time_zone, o.time_zone)
+       COALESCE(l.time_zone, o.time_zone), s.offered_security_profile
 FROM stations_chargingstation s
 JOIN accounts_operator o ON o.id = s.operator_id
 LEFT JOIN stations_location l ON l.id = s.location_id
 WHERE s.identity = %s
+"""
+
+# Whom a station's operator trusts, what its certificate may be called, and what we know of this one.
+FIND_CLIENT_TRUST = """
+SELECT ARRAY(SELECT certificate FROM stations_certificateauthority ORDER BY id),
+       ARRAY(SELECT pem FROM stations_trustedca WHERE operator_id = %s ORDER BY id),
+       COALESCE((SELECT serial_number FROM stations_stationstate WHERE station_id = %s), ''),
+       c.id, c.revoked_at, c.installed_at IS NOT NULL AND c.removed_at IS NULL
+FROM (SELECT 1) one
+LEFT JOIN LATERAL (
+    SELECT id, revoked_at, installed_at, removed_at FROM stations_stationcertificate
+    WHERE station_id = %s AND use = 'client' AND fingerprint = %s
+    ORDER BY revoked_at NULLS LAST, id LIMIT 1
+) c ON true
 """
 
 _TRANSACTION = """

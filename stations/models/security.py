@@ -12,7 +12,10 @@ from stations.models.station import ChargingStation
 
 
 class SecurityEvent(models.Model):
-    """Something that concerns a station's security, as it reported it (Improved security for OCPP 1.6-J, §4.10)."""
+    """Something that concerns a station's security: as it reported it, or as we noticed.
+
+    Source: Improved security for OCPP 1.6-J, A04.
+    """
 
     operator = models.ForeignKey(
         "accounts.Operator", on_delete=models.CASCADE, related_name="security_events"
@@ -111,6 +114,8 @@ class StationCertificate(models.Model):
     subject = models.CharField(max_length=255, db_default="")
     # SHA-256 over the DER; empty where the station told only a hash.
     fingerprint = models.CharField(max_length=64, db_default="")
+    # SHA-256 over the request that a client certificate answers.
+    request_print = models.CharField(max_length=64, db_default="")
     # `{hashAlgorithm, issuerNameHash, issuerKeyHash, serialNumber}` as the station names it.
     hash_data = ExactJSONField(null=True)
     not_before = models.DateTimeField(null=True)

@@ -60,6 +60,10 @@ class ChargingStation(models.Model):
     security_profile = models.PositiveSmallIntegerField(
         choices=SecurityProfile, default=SecurityProfile.BASIC
     )
+    # What the station was asked to rise to, until it has signed in that way (services.security_profiles).
+    offered_security_profile = models.PositiveSmallIntegerField(
+        choices=SecurityProfile, null=True, blank=True, editable=False
+    )
     # Salted HMAC or a slow hash, see stations.services.passwords. The previous one is accepted until
     # `previous_password_until`, while the answer to a rotation is not known.
     password_hash = models.CharField(max_length=255, blank=True, editable=False)

@@ -10,17 +10,20 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 from channels.consumer import AsyncConsumer
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from cms.base.time import utc_now
 from stations.choices import HandshakeRefusal, RegistrationStatus, RepairKind
 from stations.commands.sender import CommandSender
 from stations.gateway import Gateway
+from stations.ingest.cache import KnownStation
 from stations.ingest.facts import (
     ConnectionClosed,
     ConnectionOpened,
@@ -28,6 +31,7 @@ from stations.ingest.facts import (
     MessageSeen,
 )
 from stations.ingest.writer import FactQuarantined
+from stations.maintenance.certificates import note_shown_certificate
 from stations.ocpp import connection as protocol
 from stations.ocpp.connection import OcppConnection
 from stations.ocpp.context import CallContext, Handler, StationMemory, storable
@@ -38,6 +42,7 @@ from stations.ocpp.v16.routes import ROUTES as ROUTES_16
 from stations.ocpp.validation import Violation, check_inbound
 from stations.ocpp.versions import Version
 from stations.quirks import find_profile, profile_of_boot
+from stations.services.security_profiles import raise_security_profile
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +53,13 @@ ROUTES: Mapping[Version, Mapping[str, Handler]] = {Version.V16: ROUTES_16}
 WATCHDOG_TIMEOUTS = 3
 RETRY_S = 0.5
 # Close codes of our own (RFC 6455 §7.4.2).
-CLOSE_CODES = {"superseded": 4001, "server_stopping": 1001, "deaf": 4002, "station_removed": 4004}
+CLOSE_CODES = {
+    "superseded": 4001,
+    "server_stopping": 1001,
+    "deaf": 4002,
+    "certificate_revoked": 4003,
+    "station_removed": 4004,
+}
 
 
 class Endpoint:
@@ -163,6 +174,13 @@ class StationSocket:
         try:
             if accepted.used_previous_password or accepted.station.previous_password_hash:
                 await self.commands.settle_password(accepted.used_previous_password)
+            if accepted.certificate is not None and accepted.certificate.new:
+                await self._with_orm(
+                    note_shown_certificate,
+                    station_id=self.station_id,
+                    pem=accepted.certificate.pem,
+                )
+            await self._raise_profile()
             await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
             self._open = True
             self.gateway.register(self)
@@ -250,8 +268,37 @@ class StationSocket:
             self.close("station_removed")
             return
         self.memory.station = station
+        try:
+            if await self._is_revoked(station):
+                self.close("certificate_revoked")
+                return
+        except (psycopg.Error, PoolTimeout):
+            logger.warning("%s: its certificate was not looked at again", self.identity)
         if station.accepted:
             self.memory.registration = RegistrationStatus.ACCEPTED
+
+    async def _is_revoked(self, station: KnownStation) -> bool:
+        certificate = self._accepted.certificate
+        if certificate is None:
+            return False
+        trust = await self.gateway.cache.client_trust(station, certificate.fingerprint)
+        return trust.revoked_at is not None
+
+    async def _raise_profile(self) -> None:
+        """Hold the station to the profile that it was asked for, if it signed in that way."""
+        reached = self._accepted.security_profile
+        offered = self.memory.station.offered_security_profile
+        if offered is not None and offered <= reached:
+            await self._with_orm(
+                raise_security_profile, station_id=self.station_id, reached=reached
+            )
+
+    async def _with_orm(self, function: Callable[..., Any], **values: Any) -> None:
+        """Call a domain function off the event loop. Raises psycopg.OperationalError if it cannot be done now."""
+        try:
+            await self.gateway.run_in_thread(partial(function, **values))
+        except (OperationalError, InterfaceError) as error:
+            raise psycopg.OperationalError(str(error)) from error
 
     # --- reader -----------------------------------------------------------------------------
 

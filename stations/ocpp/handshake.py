@@ -2,7 +2,8 @@
 
 The identity is the last segment of the raw path, percent-decoded once. Unknown is 404; missing or wrong
 credentials, or a connection less secure than the station's profile, are 401; no common subprotocol is 400. Only
-failures count against an address: whoever shows a valid credential is let in.
+failures count against an address: whoever shows a valid credential is let in. More than the profile asks for is
+always enough: a certificate where a password would do, a password where none is needed.
 
 Source: OCPP-J 1.6 §3.1, §3.2, §6.2; Improved security for OCPP 1.6-J, §2 (profiles), A00.FR.204, A05.FR.09.
 """
@@ -21,15 +22,24 @@ from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 
-from stations.choices import HandshakeRefusal, SecurityProfile
+from stations.choices import CertificateProblem, HandshakeRefusal, SecurityProfile
 from stations.ingest.cache import Cache, KnownStation
+from stations.maintenance.x509 import NotTrusted
 from stations.models.station import IDENTITY_PATTERN
+from stations.ocpp.client_certificates import ShownCertificate, check_shown_certificate
 from stations.ocpp.versions import Version
 from stations.services.passwords import is_slow, verify_password
 
 SUPPORTED = {Version.V16.subprotocol: Version.V16}
 MAX_HASHES_AT_ONCE = 2
 _IDENTITY = re.compile(IDENTITY_PATTERN)
+# The word before the colon in the detail of a refusal that can be mended by accepting what was sent.
+LITERAL_HEX = "literal_hex"
+_SHOWED_NONE = (
+    CertificateProblem.MISSING,
+    CertificateProblem.NOT_ENCRYPTED,
+    CertificateProblem.NOT_PASSED_ON,
+)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 STATUS = {
@@ -56,6 +66,7 @@ class Accepted:
     subprotocol: str | None
     security_profile: int
     used_previous_password: bool
+    certificate: ShownCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class _Proof:
 
     profile: int
     used_previous_password: bool = False
+    certificate: ShownCertificate | None = None
 
 
 class Doorkeeper:
@@ -110,46 +122,85 @@ class Doorkeeper:
             )
             return Refused(identity, HandshakeRefusal.NO_SUBPROTOCOL, detail[:255], station)
         version = SUPPORTED[chosen] if chosen else Version.V16
-        return Accepted(station, version, chosen, proof.profile, proof.used_previous_password)
+        return Accepted(
+            station,
+            version,
+            chosen,
+            proof.profile,
+            proof.used_previous_password,
+            proof.certificate,
+        )
 
     async def _prove(
         self, scope: Mapping[str, Any], station: KnownStation, now: datetime
     ) -> _Proof | Refused:
-        secure = scope.get("scheme") in ("wss", "https")
         wanted = station.security_profile
-        if wanted == SecurityProfile.NONE:
-            if settings.OCPP_ALLOW_PROFILE_0:
-                return _Proof(SecurityProfile.NONE)
-            return Refused(station.identity, HandshakeRefusal.PROFILE_0_DISABLED, "", station)
-        if wanted == SecurityProfile.TLS_CLIENT:
-            detail = "Client certificates are not accepted yet."
+        certificate: ShownCertificate | NotTrusted
+        try:
+            certificate = await check_shown_certificate(scope, station, cache=self._cache, now=now)
+        except NotTrusted as problem:
+            certificate = problem
+        if isinstance(certificate, ShownCertificate):
+            return _Proof(SecurityProfile.TLS_CLIENT, certificate=certificate)
+        showed_none = certificate.problem in _SHOWED_NONE
+        sent_password = _sent_authorization(scope) is not None
+        if wanted == SecurityProfile.TLS_CLIENT or not (showed_none or sent_password):
+            detail = f"{certificate.problem}: {certificate}"[:255]
             return Refused(station.identity, HandshakeRefusal.CLIENT_CERTIFICATE, detail, station)
+        if wanted == SecurityProfile.NONE and not (station.password_hash and sent_password):
+            return self._without_proof(station)
         proof = await self._check_password(scope, station, now)
         if isinstance(proof, Refused):
-            return proof
+            return self._without_proof(station) if wanted == SecurityProfile.NONE else proof
+        secure = scope.get("scheme") in ("wss", "https")
         if wanted == SecurityProfile.TLS_BASIC and not secure:
-            detail = "The password was right, but the connection was not encrypted."
+            detail = "The password was right, but the connection was not encrypted (ws://)."
             return Refused(station.identity, HandshakeRefusal.PROFILE_TOO_LOW, detail, station)
         profile = SecurityProfile.TLS_BASIC if secure else SecurityProfile.BASIC
         return _Proof(profile, proof.used_previous_password)
 
+    def _without_proof(self, station: KnownStation) -> _Proof | Refused:
+        if settings.OCPP_ALLOW_PROFILE_0:
+            return _Proof(SecurityProfile.NONE)
+        detail = "The station is registered without a password."
+        return Refused(station.identity, HandshakeRefusal.PROFILE_0_DISABLED, detail, station)
+
     async def _check_password(
         self, scope: Mapping[str, Any], station: KnownStation, now: datetime
     ) -> _Proof | Refused:
-        sent = _basic_credentials(scope)
+        def refused(reason: HandshakeRefusal, detail: str) -> Refused:
+            return Refused(station.identity, reason, detail[:255], station)
+
+        header = _sent_authorization(scope)
+        if header is None:
+            return refused(HandshakeRefusal.NO_CREDENTIALS, "No Authorization header was sent.")
+        sent = _basic_credentials(header)
         if sent is None:
-            return Refused(station.identity, HandshakeRefusal.NO_CREDENTIALS, "", station)
+            return refused(HandshakeRefusal.NO_CREDENTIALS, _unreadable_authorization(header))
         user, password = sent
         if user != station.identity.encode():
-            return Refused(station.identity, HandshakeRefusal.WRONG_USER, "", station)
+            shown = user[:60].decode("utf-8", "backslashreplace")
+            return refused(HandshakeRefusal.WRONG_USER, f"The user name sent was {shown!r}.")
+        proof = await self._match(password, station, now)
+        if proof is None:
+            # A rotation may have been settled a moment ago, in another process.
+            self._cache.forget(f"station:{station.identity}")
+            fresh = await self._cache.station(station.identity)
+            if fresh is not None and _passwords(fresh) != _passwords(station):
+                proof = await self._match(password, fresh, now)
+        return proof or refused(
+            HandshakeRefusal.WRONG_CREDENTIALS, _what_is_wrong(password, station)
+        )
+
+    async def _match(self, password: bytes, station: KnownStation, now: datetime) -> _Proof | None:
+        """Whether these bytes are the station's password, or the one of a rotation that is not settled."""
         if await self._is_right(password, station.password_hash, station):
             return _Proof(SecurityProfile.BASIC)
         until = station.previous_password_until
         waits = until is not None and now < until
         if waits and await self._is_right(password, station.previous_password_hash, station):
             return _Proof(SecurityProfile.BASIC, used_previous_password=True)
-        detail = f"{len(password)} bytes were sent."
-        return Refused(station.identity, HandshakeRefusal.WRONG_CREDENTIALS, detail, station)
+        return None
 
     async def _is_right(self, password: bytes, password_hash: str, station: KnownStation) -> bool:
         def verify() -> bool:
@@ -221,17 +272,48 @@ def _shown_path(scope: Mapping[str, Any]) -> str:
     return raw.decode("ascii", "backslashreplace")[:200]
 
 
-def _basic_credentials(scope: Mapping[str, Any]) -> tuple[bytes, bytes] | None:
-    """User and password as sent, split at the first colon; None without a readable header."""
+def _sent_authorization(scope: Mapping[str, Any]) -> bytes | None:
+    """The Authorization header as sent; None without one."""
     for name, value in scope.get("headers", ()):
         if name == b"authorization":
-            scheme, _, encoded = value.partition(b" ")
-            if scheme.lower() != b"basic":
-                return None
-            try:
-                decoded = base64.b64decode(encoded.strip(), validate=True)
-            except (binascii.Error, ValueError):
-                return None
-            user, colon, password = decoded.partition(b":")
-            return (user, password) if colon else None
+            return bytes(value)
     return None
+
+
+def _basic_credentials(header: bytes) -> tuple[bytes, bytes] | None:
+    """User and password as sent, split at the first colon; None if the header is no such thing."""
+    scheme, _, encoded = header.partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    user, colon, password = decoded.partition(b":")
+    return (user, password) if colon else None
+
+
+def _unreadable_authorization(header: bytes) -> str:
+    """What is wrong with an Authorization header, without what may be secret in it."""
+    scheme = header.partition(b" ")[0]
+    if scheme.lower() != b"basic":
+        shown = scheme[:20].decode("ascii", "backslashreplace")
+        return f"The Authorization header sent was of the kind {shown!r}, not Basic."
+    return "The Authorization header was no base64 of a user name, a colon and a password."
+
+
+def _passwords(station: KnownStation) -> tuple[str, str]:
+    return station.password_hash, station.previous_password_hash
+
+
+def _what_is_wrong(password: bytes, station: KnownStation) -> str:
+    """What can be said of a wrong password without telling it; after the colon for people.
+
+    The usual slips of a configuration are named: they look the same to whoever typed the password in.
+    """
+    if station.password_hash and not is_slow(station.password_hash):
+        if verify_password(password, station.password_hash, accepts_literal_hex=True):
+            return f"{LITERAL_HEX}: The hexadecimal digits of the right password were sent as text."
+        if verify_password(password.strip(), station.password_hash):
+            return "The password was right, but with blanks or a line end around it."
+    return f"{len(password)} bytes were sent."

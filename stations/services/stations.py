@@ -121,9 +121,11 @@ def update_station(
     if fields.get("security_profile", station.security_profile) < station.security_profile:
         require(acting, "stations.lower_security")
     _assign(acting, station, fields)
+    if "security_profile" in fields:
+        station.offered_security_profile = None
     password_before = station.password_hash
     generated = _set_password(station, secret)
-    station.save(update_fields=[*fields, *_PASSWORD_FIELDS])
+    station.save(update_fields=[*fields, "offered_security_profile", *_PASSWORD_FIELDS])
     after = _state(station)
     if plan is not None:
         _replace_evses(station, plan)

@@ -1,7 +1,6 @@
 """Messages that report something and ask nothing: kept in the trace and acknowledged.
 
-FirmwareStatusNotification and DiagnosticsStatusNotification (OCPP 1.6 §4.4, §4.5); SecurityEventNotification,
-LogStatusNotification and SignedFirmwareStatusNotification (Improved security for OCPP 1.6-J, §4).
+FirmwareStatusNotification and DiagnosticsStatusNotification (OCPP 1.6 §4.4, §4.5); LogStatusNotification and SignedFirmwareStatusNotification (Improved security for OCPP 1.6-J, §4).
 """
 
 from typing import Any

@@ -9,6 +9,8 @@ from stations.ocpp.v16.data_transfer import handle_data_transfer
 from stations.ocpp.v16.heartbeat import handle_heartbeat
 from stations.ocpp.v16.meter_values import handle_meter_values
 from stations.ocpp.v16.notices import handle_notice
+from stations.ocpp.v16.security_event import handle_security_event
+from stations.ocpp.v16.sign_certificate import handle_sign_certificate
 from stations.ocpp.v16.start_transaction import handle_start_transaction
 from stations.ocpp.v16.status_notification import handle_status_notification
 from stations.ocpp.v16.stop_transaction import handle_stop_transaction
@@ -22,7 +24,8 @@ ROUTES: Mapping[str, Handler] = {
     "Heartbeat": handle_heartbeat,
     "LogStatusNotification": handle_notice,
     "MeterValues": handle_meter_values,
-    "SecurityEventNotification": handle_notice,
+    "SecurityEventNotification": handle_security_event,
+    "SignCertificate": handle_sign_certificate,
     "SignedFirmwareStatusNotification": handle_notice,
     "StartTransaction": handle_start_transaction,
     "StatusNotification": handle_status_notification,

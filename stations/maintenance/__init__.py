@@ -1,0 +1,1 @@
+"""Keeping stations in good order: certificates, security events, firmware, logs."""
