@@ -4,10 +4,11 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
@@ -43,9 +44,18 @@ class ServerProcess:
     """`python -m cms.server` (or uvicorn) on a port of its own."""
 
     def __init__(
-        self, *, port: int | None = None, uvicorn: bool = False, env: dict[str, str] | None = None
+        self,
+        *,
+        port: int | None = None,
+        uvicorn: bool = False,
+        env: dict[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`arguments` are for `cms.server`; with `tls`, what a client needs to know, it is asked over TLS."""
         self.port = port or free_port()
+        self._arguments = arguments
+        self.tls = tls
         self._uvicorn = uvicorn
         self._env = env or {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -53,12 +63,12 @@ class ServerProcess:
     @property
     def ocpp_url(self) -> str:
         """Where stations connect; their identity follows after a slash."""
-        return f"ws://127.0.0.1:{self.port}/ocpp"
+        return f"ws{'s' if self.tls else ''}://127.0.0.1:{self.port}/ocpp"
 
     @property
     def http_url(self) -> str:
         """Where browsers and programs connect."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -69,6 +79,7 @@ class ServerProcess:
     def start(self) -> None:
         """Start and wait until it answers."""
         arguments = ["-m", "cms.server", "--host", "127.0.0.1", "--port", str(self.port)]
+        arguments += self._arguments
         if self._uvicorn:
             arguments = [
                 "-m",
@@ -99,7 +110,8 @@ class ServerProcess:
             if (code := self._process.poll()) is not None:
                 raise RuntimeError(f"The server ended with {code} while starting.")
             try:
-                with urlopen(f"{self.http_url}/healthz", timeout=1):  # noqa: S310 - our own address
+                address = f"{self.http_url}/healthz"
+                with urlopen(address, timeout=1, context=self.tls):  # noqa: S310 - our own
                     return
             except HTTPError:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -107,8 +108,9 @@ class RawClient:
         answer_pings: bool = True,
         open_timeout_s: float = 20,
         max_size: int | None = 2**24,
+        tls: ssl.SSLContext | None = None,
     ) -> RawClient:
-        """Shake hands.
+        """Shake hands. `tls` is for `wss`: whom to trust, and perhaps a certificate of our own.
 
         Raises:
             HandshakeRefused: the server answered something else than 101.
@@ -130,6 +132,7 @@ class RawClient:
                 open_timeout=open_timeout_s,
                 max_size=max_size,
                 max_queue=None,
+                ssl=tls,
                 create_connection=ClientConnection if answer_pings else _DeafToPings,
             )
         except InvalidStatus as exc:

@@ -8,6 +8,7 @@ import pytest
 from tests.conformance.fixtures import (
     WatchedServer,
     needs_database,
+    other_site,
     run_last,
     server,
     site,
@@ -15,7 +16,7 @@ from tests.conformance.fixtures import (
     worker,
 )
 
-__all__ = ["server", "site", "worker"]
+__all__ = ["other_site", "server", "site", "worker"]
 
 # What the default suite takes along; `make conformance` runs everything.
 SAMPLE = ("tc_001", "tc_003", "tc_010", "tc_012", "tc_023", "tc_032", "tc_039", "tc_085", "tc_088")

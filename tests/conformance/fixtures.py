@@ -119,6 +119,15 @@ async def site(server: WatchedServer, worker: None) -> AsyncIterator[Site]:
     assert await in_db(lambda: list(stranded.values_list("action", "payload", "error"))) == []
 
 
+@pytest.fixture
+async def other_site(server: WatchedServer, worker: None) -> AsyncIterator[Site]:
+    """A second operator on the same server."""
+    operator = await in_db(make_operator)
+    rest = Rest(server.http_url, await in_db(lambda: make_api_key(operator)))
+    async with rest.http:
+        yield Site(server, rest)
+
+
 def needs_database(item: pytest.Item) -> None:
     """Whoever needs the server needs a test database, which pytest-django makes for marked tests only."""
     if "server" in getattr(item, "fixturenames", ()):
