@@ -9,6 +9,7 @@ from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 
+from cms.bodies import BodyLimitMiddleware, body_limit
 from cms.portal.routing import websocket_urlpatterns
 from cms.proxy import TrustedProxyMiddleware
 from stations.gateway import Gateway
@@ -30,7 +31,9 @@ class Application:
     """Routes by kind of connection; stations come first because they are many."""
 
     def __init__(self, http: Asgi) -> None:
-        self._http = TrustedProxyMiddleware(http, settings.TRUSTED_PROXIES)
+        self._http = TrustedProxyMiddleware(BodyLimitMiddleware(http), settings.TRUSTED_PROXIES)
+        # For a server that keeps a body before it asks the application.
+        self.body_limit = body_limit
         self._stations = TrustedProxyMiddleware(self._serve_station, settings.TRUSTED_PROXIES)
         self._pages = AllowedHostsOriginValidator(
             AuthMiddlewareStack(URLRouter(websocket_urlpatterns))

@@ -1,6 +1,8 @@
-"""HTTP connections: a deadline for headers, and the hand-over of a websocket handshake."""
+"""HTTP connections: a deadline for headers, bounds for bodies, and the hand-over of a websocket handshake."""
 
+import asyncio
 import re
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +15,7 @@ from twisted.web import http
 from cms.server.tls import tls_extension
 
 _ABORT_AFTER_S = 2
+_PIECE_BYTES = 64 * 1024
 # What the websocket implementation needs to see of a handshake; everything else goes to the application only.
 _HANDSHAKE_HEADERS = (
     b"Upgrade",
@@ -75,6 +78,19 @@ class Channel(http.HTTPChannel):
         if self._abortingCall is None:
             self._abortingCall = self.callLater(_ABORT_AFTER_S, self.forceAbortClient)
 
+    def refuse_body(self) -> None:
+        """Say that the body is too large.
+
+        What still comes is thrown away for a moment: a connection that is closed on a client that is sending takes the
+        answer with it.
+        """
+        self.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )
+        self.persistent = False
+        if self._abortingCall is None:
+            self._abortingCall = self.callLater(_ABORT_AFTER_S, self.forceAbortClient)
+
     def close_when_idle(self) -> None:
         """Close now if no request is under way, otherwise after its answer."""
         if self.requests and not self._deadline:
@@ -106,10 +122,86 @@ class Request(WebRequest):
     scope from the request as it arrived and give Autobahn a bare handshake.
     """
 
+    content: Any
+    _body: Any = None
+    _body_bytes = 0
+    _body_limit = 0
+    _refused = False
+    _read_whole = False
+    _flow: "_Flow | None" = None
+
+    # --- Bodies -----------------------------------------------------------------------------
+
+    def gotLength(self, length: int | None) -> None:
+        """The headers are there, the body is not yet: refuse one that is too large before any of it is kept."""
+        super().gotLength(length)
+        # Twisted tells a request its target only once it is whole.
+        self._body_limit = self.server.body_limit(self.channel._path)
+        if length is not None and length > self._body_limit:
+            self._refuse_body()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Twisted collects the body, in memory at first and then in a temporary file."""
+        if self._refused:
+            return
+        self._body_bytes += len(data)
+        if self._body_bytes > self._body_limit:
+            self._refuse_body()
+        else:
+            super().handleContentChunk(data)
+
+    def _refuse_body(self) -> None:
+        self._refused = True
+        self.channel.refuse_body()
+
+    async def receive(self) -> dict[str, Any]:
+        """ASGI's `receive`: the body piece by piece from where it lies, then the end of the connection.
+
+        Daphne would put all of it into memory first.
+        """
+        if self._read_whole or self._body is None or self._body.closed:
+            while (message := await self.application_queue.get())["type"] == "http.request":
+                pass
+            return dict(message)
+        await asyncio.sleep(0)  # Pieces are at hand; others want their turn.
+        piece = self._body.read(_PIECE_BYTES)
+        self._read_whole = len(piece) < _PIECE_BYTES
+        return {"type": "http.request", "body": piece, "more_body": not self._read_whole}
+
+    async def drained(self) -> None:
+        """Until the peer has taken enough of the answer for more of it to be made."""
+        if self._flow is not None:
+            await self._flow.open.wait()
+
+    def finish(self) -> None:
+        self._end_flow()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._end_flow(lost=True)
+        super().connectionLost(reason)
+
+    def _end_flow(self, *, lost: bool = False) -> None:
+        if self._flow is not None:
+            self._flow.open.set()
+            self._flow = None
+            if not lost:
+                self.unregisterProducer()
+        if self._body is not None:
+            self._body.close()
+
+    # --- What is asked for ------------------------------------------------------------------
+
     def process(self) -> Any:
+        if self._refused:
+            self.channel.loseConnection()
+            return None
         # Daphne would let any client choose ASGI's root_path with this header.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         if not self._wants_websocket():
+            self._body, self.content = self.content, BytesIO()
+            self._flow = _Flow()
+            self.registerProducer(self._flow, True)
             return super().process()
         problem = self._handshake_problem()
         if problem is not None:
@@ -201,6 +293,23 @@ class Request(WebRequest):
             self.basic_error(500, b"Internal Server Error", "The application gave no answer.")
         else:
             self.channel.transport.abortConnection()
+
+
+class _Flow:
+    """Twisted's word on whether the transport wants more; an `IPushProducer` that only listens."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def pauseProducing(self) -> None:
+        self.open.clear()
+
+    def resumeProducing(self) -> None:
+        self.open.set()
+
+    def stopProducing(self) -> None:
+        self.open.set()
 
 
 class HTTPFactory(DaphneHTTPFactory):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import unquote
 
 import daphne.server
 from twisted.internet import reactor
@@ -30,6 +31,8 @@ from cms.server.websocket import WebSocket, WebSocketFactory
 logger = logging.getLogger("cms.server")
 
 _BACKLOG = 2048
+# Of an application that has no opinion.
+MAX_BODY_BYTES = 64 * 1024 * 1024
 # After the last application returned: time for Close frames to be answered.
 _CLOSING_S = 2.0
 _APPLICATION_CLOSE_S = 10.0
@@ -86,6 +89,7 @@ class Server(daphne.server.Server):
         self.exit_code = 0
         self.connections: dict[Any, dict[str, Any]] = {}
         self.lifespan = Lifespan(application, enabled=options.lifespan)
+        self._limit_of = getattr(application, "body_limit", None)
         self._ports: list[Any] = []
         self._stop = asyncio.Event()
         self._all_gone = asyncio.Event()
@@ -231,18 +235,25 @@ class Server(daphne.server.Server):
         if scope["type"] == "http":
             tls = tls_extension(protocol.channel.transport)
             scope["extensions"] = {} if tls is None else {"tls": tls}
-        receive = protocol.receive if scope["type"] == "websocket" else queue.get
         task = self.loop.create_task(
-            self.application(scope, receive, partial(self.handle_reply, protocol))
+            self.application(scope, protocol.receive, partial(self.handle_reply, protocol))
         )
         self.connections[protocol]["application_instance"] = task
         task.add_done_callback(partial(self._application_done, protocol))
         return queue
 
+    def body_limit(self, target: bytes) -> int:
+        """The most bytes of a body for this request target, as the application says; `MAX_BODY_BYTES` if it says nothing."""
+        if self._limit_of is None:
+            return MAX_BODY_BYTES
+        path = unquote(target.partition(b"?")[0].decode("latin-1"))
+        return int(self._limit_of(path))
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """ASGI's `send`: returns when the peer keeps up; after the connection's end it does nothing."""
         if not isinstance(protocol, WebSocket):
             await super().handle_reply(protocol, message)
+            await protocol.drained()
             return
         details = self.connections.get(protocol)
         if details is not None and "disconnected" not in details:
