@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("cms.api.urls")),
+    path("files/", include("stations.urls")),
     path("", include("cms.health")),
     path("", include("cms.drivers.urls")),
     path("", include("cms.portal.urls")),

@@ -125,6 +125,7 @@ class FirmwareStatus(models.TextChoices):
     ACCEPTED = "Accepted", _("Accepted")
     REFUSED = "Refused", _("Refused by the station")
     UNANSWERED = "Unanswered", _("No answer from the station")
+    NOT_SENT = "NotSent", _("Never sent to the station")
     DOWNLOAD_SCHEDULED = "DownloadScheduled", _("Download scheduled")
     DOWNLOADING = "Downloading", _("Downloading")
     DOWNLOAD_PAUSED = "DownloadPaused", _("Download paused")
@@ -142,6 +143,7 @@ class FirmwareStatus(models.TextChoices):
         _("What was installed did not pass its check"),
     )
     SUPERSEDED = "Superseded", _("Replaced by a newer update")
+    EXPIRED = "Expired", _("The station never told how it went")
 
 
 class LogKind(models.TextChoices):
@@ -160,6 +162,8 @@ class LogStatus(models.TextChoices):
     UPLOADED = "uploaded", _("Uploaded")
     NOTHING = "nothing", _("The station has nothing to upload")
     REFUSED = "refused", _("Refused by the station")
+    UNANSWERED = "unanswered", _("No answer from the station")
+    NOT_SENT = "not_sent", _("Never sent to the station")
     FAILED = "failed", _("The upload failed")
     CANCELLED = "cancelled", _("Replaced by a newer request")
     EXPIRED = "expired", _("Nothing arrived in time")

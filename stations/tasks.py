@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from stations.maintenance import files, firmware, logs
 from stations.services import commands, partitions, presence, transactions
 
 
@@ -27,3 +28,15 @@ def close_stuck_transactions() -> int:
 def maintain_partitions() -> None:
     """Make partitions three months ahead and drop those past the retention. Idempotent."""
     partitions.maintain_partitions()
+
+
+@shared_task(name="stations.tasks.sweep_upkeep")
+def sweep_upkeep() -> int:
+    """End firmware updates and log uploads of which nothing was heard any more. Idempotent."""
+    return firmware.sweep_firmware_updates() + logs.sweep_log_uploads()
+
+
+@shared_task(name="stations.tasks.clean_files")
+def clean_files() -> int:
+    """Delete files that no row refers to, and what was never received whole. Idempotent."""
+    return files.forget_files()

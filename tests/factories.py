@@ -18,7 +18,10 @@ from accounts.services.actors import Actor
 from accounts.services.api_keys import create_api_key
 from stations.choices import (
     CommandStatus,
+    FirmwareStatus,
     HandshakeRefusal,
+    LogKind,
+    LogStatus,
     ProfileStatus,
     SecurityProfile,
     TransactionStatus,
@@ -30,10 +33,13 @@ from stations.models import (
     Command,
     Connector,
     ConnectorStatus,
+    FirmwareFile,
+    FirmwareUpdate,
     Gateway,
     HandshakeFailure,
     InstalledProfile,
     Location,
+    LogUpload,
     MeterValue,
     OcppMessage,
     StationState,
@@ -206,6 +212,39 @@ def make_installed_profile(station: ChargingStation, **fields: Any) -> Installed
         "installed_at": timezone.now(),
     }
     return InstalledProfile.objects.create(station=station, **{**defaults, **fields})
+
+
+def make_firmware_file(operator: Operator, **fields: Any) -> FirmwareFile:
+    """A file of which only the name is there, unless its bytes are stored and told."""
+    defaults: dict[str, Any] = {
+        "name": "charger.bin",
+        "version": "2.0.0",
+        "size_bytes": 1000,
+        "sha256": secrets.token_hex(32),
+    }
+    return FirmwareFile.objects.create(operator=operator, **(defaults | fields))
+
+
+def make_firmware_update(station: ChargingStation, **fields: Any) -> FirmwareUpdate:
+    """Downloading, from an address of the maker's."""
+    defaults: dict[str, Any] = {
+        "request_id": secrets.randbelow(2**31),
+        "location": "https://maker.example/fw.bin",
+        "retrieve_at": timezone.now(),
+        "status": FirmwareStatus.DOWNLOADING,
+    }
+    return FirmwareUpdate.objects.create(station=station, **(defaults | fields))
+
+
+def make_log_upload(station: ChargingStation, **fields: Any) -> LogUpload:
+    """Diagnostics that the station has agreed to send."""
+    defaults: dict[str, Any] = {
+        "kind": LogKind.DIAGNOSTICS,
+        "request_id": secrets.randbelow(2**31),
+        "status": LogStatus.ACCEPTED,
+        "expires_at": timezone.now() + timedelta(hours=48),
+    }
+    return LogUpload.objects.create(station=station, **(defaults | fields))
 
 
 def make_meter_value(transaction: Transaction, **fields: Any) -> MeterValue:

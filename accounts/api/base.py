@@ -126,6 +126,11 @@ class ApiView(GenericAPIView[Any]):
 
     # --- Idempotency-Key ---------------------------------------------------------------------
 
+    def idempotent_body(self, request: Request) -> bytes:
+        """What makes the body of one request the same as another's."""
+        body: bytes = request._request.body
+        return body
+
     def _answer_once(self, key: str, handler: Callable[..., Any]) -> None:
         """Put `answer_once` around this request's handler."""
 
@@ -144,7 +149,7 @@ class ApiView(GenericAPIView[Any]):
             answer = answer_once(
                 owner=self.actor.key,
                 key=key,
-                request=b"\n".join([b"POST", address, request._request.body]),
+                request=b"\n".join([b"POST", address, self.idempotent_body(request)]),
                 produce=produce,
             )
             headers = {"Idempotent-Replayed": "true"} if answer.replayed else None

@@ -26,6 +26,8 @@ SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS", [])
 DEBUG = env_bool("DEBUG", False)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", [])
 BASE_URL = env_str("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+# Where stations fetch firmware and hand over their files; often people's address, sometimes a plainer one.
+PUBLIC_URL = (env_str("PUBLIC_URL", "") or BASE_URL).rstrip("/")
 CSRF_TRUSTED_ORIGINS = [BASE_URL] if BASE_URL.startswith(("http://", "https://")) else []
 
 INSTALLED_APPS = [
@@ -139,6 +141,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300, "queue": "slow"},
     },
+    "upkeep": {
+        "task": "stations.tasks.sweep_upkeep",
+        "schedule": 30.0,
+        "options": {"expires": 30, "queue": "slow"},
+    },
+    "files": {
+        "task": "stations.tasks.clean_files",
+        "schedule": 3600.0,
+        "options": {"expires": 3600, "queue": "slow"},
+    },
     "clean_up": {
         "task": "cms.base.tasks.clean_up",
         "schedule": 3600.0,
@@ -228,6 +240,12 @@ OCPP_GATEWAY_LEASE_S = env_int("OCPP_GATEWAY_LEASE_S", 10)
 OCPP_FAILED_HANDSHAKES_PER_MINUTE = env_int("OCPP_FAILED_HANDSHAKES_PER_MINUTE", 600)
 TRUSTED_PROXIES = env_list("TRUSTED_PROXIES", [])
 TIME_SERIES_RETENTION_MONTHS = env_int("TIME_SERIES_RETENTION_MONTHS", 24)
+
+# --- Files: firmware for stations, logs from stations -----------------------------------------
+
+FILES_DIR = Path(env_str("FILES_DIR", "") or VAR_DIR / "files")
+LOG_UPLOAD_MAX_BYTES = env_int("LOG_UPLOAD_MAX_BYTES", 64 * 1024 * 1024)
+FIRMWARE_MAX_BYTES = env_int("FIRMWARE_MAX_BYTES", 512 * 1024 * 1024)
 
 # --- Maps -----------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Transactions are registered by `cms.api`, which knows their sessions.
 
 from django.urls import include, path
 
-from stations.api import charging_profiles, commands, security, views
+from stations.api import charging_profiles, commands, security, upkeep, views
 
 _of_station = [
     path("", views.StationDetail.as_view(), name="station"),
@@ -38,6 +38,16 @@ _of_station = [
         charging_profiles.StationChargingProfileDetail.as_view(),
         name="station-charging-profile",
     ),
+    path(
+        "firmware-updates/",
+        upkeep.StationFirmwareUpdateList.as_view(),
+        name="station-firmware-updates",
+    ),
+    path(
+        "firmware-updates/<str:id>/",
+        upkeep.StationFirmwareUpdateDetail.as_view(),
+        name="station-firmware-update",
+    ),
 ]
 
 urlpatterns = [
@@ -64,6 +74,10 @@ urlpatterns = [
         charging_profiles.ChargingProfileDetail.as_view(),
         name="charging-profile",
     ),
+    path("firmware/", upkeep.FirmwareList.as_view(), name="firmware"),
+    path("firmware/<str:id>/", upkeep.FirmwareDetail.as_view(), name="firmware-file"),
+    path("log-uploads/", upkeep.LogUploadList.as_view(), name="log-uploads"),
+    path("log-uploads/<str:id>/", upkeep.LogUploadDetail.as_view(), name="log-upload"),
     path("ca/", security.OwnCA.as_view(), name="ca"),
     path("trusted-cas/", security.TrustedCAList.as_view(), name="trusted-cas"),
     path("trusted-cas/<str:id>/", security.TrustedCADetail.as_view(), name="trusted-ca"),

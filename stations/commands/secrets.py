@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-MASK = "••••"
+from stations.maintenance import links
+
+MASK = links.MASK
 SECRET_KEYS = frozenset({"authorizationkey", "basicauthpassword"})
+_WITH_LINKS = frozenset({"GetDiagnostics", "GetLog", "SignedUpdateFirmware", "UpdateFirmware"})
 
 
 def is_secret_key(key: object) -> bool:
@@ -24,7 +27,21 @@ def mask_payload(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
             else item
             for item in masked["configurationKey"]
         ]
+    if action in _WITH_LINKS:
+        masked = _with_masked_links(masked)
     return masked
+
+
+def _with_masked_links(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in which links of ours, for uploads and downloads, have lost their secrets."""
+    return {
+        name: _with_masked_links(value)
+        if isinstance(value, Mapping)
+        else links.mask_location(value)
+        if isinstance(value, str)
+        else value
+        for name, value in payload.items()
+    }
 
 
 def offered_profile(action: str, payload: Mapping[str, Any]) -> int | None:

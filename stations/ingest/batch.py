@@ -158,6 +158,10 @@ class Batch:
                     "station_id at vendor model serial_number firmware_version",
                 ),
             )
+            await connection.execute(
+                sql.TELL_BOOTS,
+                _columns((fact for _, fact in boots), "station_id at firmware_version"),
+            )
             counts = dict(rows)
             for index, fact in boots:
                 self.results[index] = counts.get(fact.station_id)

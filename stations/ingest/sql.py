@@ -231,6 +231,15 @@ WHERE s.station_id = u.station_id
 RETURNING s.station_id, s.boot_count
 """
 
+# A firmware update waits to hear which version it came to; at all other boots this finds nothing in an empty index.
+TELL_BOOTS = """
+INSERT INTO base_outboxitem (topic, key, payload)
+SELECT 'station.firmware_booted', f.id::text,
+       jsonb_build_object('at', to_char(u.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'version', u.version)
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[]) AS u(station_id, at, version)
+JOIN stations_firmwareupdate f ON f.station_id = u.station_id AND f.awaits_boot
+"""
+
 UPSERT_PROGRESS = """
 INSERT INTO stations_transactionprogress AS p (transaction_id, at, register_wh, power_w, soc_percent)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::smallint[])

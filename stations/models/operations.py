@@ -229,7 +229,11 @@ class FirmwareFile(models.Model):
 
 
 class FirmwareUpdate(models.Model):
-    """A station's way to another firmware. `history` is `[{status, at}]` as reported, oldest first."""
+    """A station's way to another firmware.
+
+    `history` is `[{status, at}]` as reported, oldest first; a boot on the way is `{status: "Booted", at, version}`.
+    `location` is where the station was sent; the secret of a link of ours is kept as SHA-256 in `token_hash` only.
+    """
 
     station = models.ForeignKey(
         ChargingStation, on_delete=models.CASCADE, related_name="firmware_updates"
@@ -241,12 +245,15 @@ class FirmwareUpdate(models.Model):
     request_id = models.IntegerField()
     is_signed = models.BooleanField(default=False)
     location = models.TextField()
+    token_hash = models.CharField(max_length=64, db_default="")
     retrieve_at = models.DateTimeField()
     status = models.CharField(max_length=30, choices=FirmwareStatus)
     history = ExactJSONField(default=list)
     # What the station called its firmware before, and in its first boot afterwards.
     version_before = models.CharField(max_length=50, db_default="")
     version_after = models.CharField(max_length=50, db_default="")
+    # Whether the next boot tells what became of it; the hot path asks this of every boot.
+    awaits_boot = models.BooleanField(db_default=False)
     command = models.ForeignKey(Command, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
@@ -257,11 +264,30 @@ class FirmwareUpdate(models.Model):
             models.UniqueConstraint(
                 fields=["station", "request_id"], name="stations_firmware_request_unique"
             ),
-            # One update at a time: what a 1.6 station reports carries no id to tell two apart.
+            # One at a time: what a 1.6 station reports carries no id to tell two apart. One that is only asked
+            # for may wait beside it; the station may refuse it and go on with the first.
             models.UniqueConstraint(
                 fields=["station"],
-                condition=Q(finished_at__isnull=True),
+                condition=Q(finished_at__isnull=True) & ~Q(status="Requested"),
                 name="stations_one_firmware_update",
+            ),
+            models.UniqueConstraint(
+                fields=["token_hash"],
+                condition=~Q(token_hash=""),
+                name="stations_firmware_token_unique",
+            ),
+        ]
+        indexes: ClassVar = [
+            # What a boot looks for, and the sweep.
+            models.Index(
+                fields=["station"],
+                name="stations_firmware_awaits_boot",
+                condition=Q(awaits_boot=True),
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="stations_firmware_open",
+                condition=Q(finished_at__isnull=True),
             ),
         ]
 
@@ -273,7 +299,8 @@ class LogUpload(models.Model):
     """A file that a station was asked to hand over, by a link that works once.
 
     The bytes lie in `FILES_DIR` under `sha256` once they have arrived. `token_hash` is SHA-256 of the link's
-    secret part.
+    secret part; empty where somebody sent the file elsewhere, to `location`. `history` is `[{status, at}]` as
+    reported, oldest first.
     """
 
     station = models.ForeignKey(
@@ -282,8 +309,10 @@ class LogUpload(models.Model):
     kind = models.CharField(max_length=11, choices=LogKind)
     request_id = models.IntegerField()
     token_hash = models.CharField(max_length=64, db_default="")
+    location = models.TextField(db_default="")
     status = models.CharField(max_length=20, choices=LogStatus)
-    # The station's own last word, where it has one that we do not translate.
+    history = ExactJSONField(default=list)
+    # The station's own last word.
     reported_status = models.CharField(max_length=30, db_default="")
     # As the station calls it.
     file_name = models.CharField(max_length=255, db_default="")
@@ -306,6 +335,14 @@ class LogUpload(models.Model):
                 fields=["token_hash"],
                 condition=~Q(token_hash=""),
                 name="stations_log_token_unique",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The sweep that ends what never arrived.
+            models.Index(
+                fields=["expires_at"],
+                name="stations_log_open",
+                condition=Q(finished_at__isnull=True),
             ),
         ]
 

@@ -270,7 +270,7 @@ REFUSALS = (
 )
 
 _OTHER_PEOPLES = ("admin/", "api/v1/")
-_FOR_MACHINES = {"cms.health"}
+_FOR_MACHINES = {"cms.health", "stations.urls"}
 
 
 def sights_of(name: str, site: Site) -> list[Sight]:

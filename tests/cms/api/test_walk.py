@@ -26,11 +26,14 @@ from tests.factories import (
     make_command,
     make_connector,
     make_connector_status,
+    make_firmware_file,
+    make_firmware_update,
     make_handshake_failure,
     make_id_token,
     make_id_token_group,
     make_installed_profile,
     make_location,
+    make_log_upload,
     make_message,
     make_meter_value,
     make_operator,
@@ -102,6 +105,8 @@ class World:
             "/locations/<str:id>/": station.location_id,
             "/transactions/<str:id>/": tx.pk,
             "/charging-profiles/<str:id>/": make_charging_profile(operator).pk,
+            "/firmware/<str:id>/": make_firmware_file(operator).pk,
+            "/log-uploads/<str:id>/": make_log_upload(station).pk,
             "/sessions/<str:id>/": session.pk,
             "/cdrs/<str:id>/": CDR.objects.get(session=session).pk,
             "/tariffs/<str:id>/": tariff.ocpi_id,
@@ -109,6 +114,7 @@ class World:
         }
         self.rows_of_station = {
             "charging-profiles/<str:id>/": make_installed_profile(station).pk,
+            "firmware-updates/<str:id>/": make_firmware_update(station).pk,
         }
         self.station = at_station
 

@@ -1,0 +1,1 @@
+"""Addresses that stations use over HTTP: where they put files and fetch firmware."""
