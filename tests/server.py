@@ -94,6 +94,8 @@ class ServerProcess:
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "cms.settings.test",
             "PYTHONWARNINGS": "default",
+            # Links that it gives away lead to itself.
+            "BASE_URL": self.http_url,
             **self._env,
         }
         if "DATABASE_URL" not in self._env:
