@@ -121,7 +121,6 @@ def _evse_card(number: int, status: str, *, online: bool) -> dict[str, Any]:
         max_power_w=150_000 if number % 2 else 22_000,
         status=SimpleNamespace(status=status, changed_at=None),
         look=connector_look(status, online=online),
-        trouble="GroundFailure · F12" if status == "Faulted" else "",
     )
     charging = status in ("Charging", "SuspendedEV", "SuspendedEVSE")
     charge = SimpleNamespace(

@@ -71,14 +71,6 @@ class ConnectorView:
         """What it last reported to be wrong, in plain words."""
         return fault_of(self.status)
 
-    @property
-    def trouble(self) -> str:
-        """The error in the station's words; empty without one."""
-        if self.status is None or self.status.error_code in ("", "NoError"):
-            return ""
-        words = (self.status.error_code, self.status.vendor_error_code, self.status.info)
-        return " · ".join(word for word in words if word)
-
 
 @dataclass(frozen=True, slots=True)
 class EvseView:

@@ -44,7 +44,7 @@ async def test_an_operator_notices_a_fault_and_mends_it(
         await charger.outlet(1).fault("GroundFailure")
         began = time.monotonic()
         await expect(row.get_by_text("Faulted", exact=True)).to_be_visible()
-        await expect(row).to_contain_text("GroundFailure")
+        await expect(row).to_contain_text("Current leaked to earth")
         todo = page.get_by_role("region", name="Needs attention").get_by_role("listitem")
         await operator.click(
             todo.filter(has_text=station.identity).get_by_role("link", name="See what to do")

@@ -1,19 +1,20 @@
 """Units, money, times and statuses as people read them."""
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from babel.dates import format_skeleton
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from billing.receipts import formats
 from cms.base.money import to_major
 from cms.portal.looks import COMMAND, SESSION, Look
 
@@ -21,12 +22,6 @@ register = template.Library()
 
 _NOTHING = "–"
 _NBSP = "\u00a0"
-_PATTERNS = {
-    "": "j M Y, H:i",
-    "short": "j M, H:i",
-    "seconds": "j M Y, H:i:s",
-    "clock": "H:i:s",
-}
 
 
 @register.filter
@@ -96,6 +91,12 @@ def duration(span: timedelta | int | None) -> str:
 
 
 @register.filter
+def protocol_name(subprotocol: str) -> str:
+    """`OCPP 1.6`, from the websocket's `ocpp1.6`."""
+    return subprotocol.replace("ocpp", "OCPP" + _NBSP)
+
+
+@register.filter
 def rfc3339_time(text: str) -> datetime:
     """The time that a stored document names."""
     return datetime.fromisoformat(text)
@@ -106,11 +107,27 @@ def at(moment: datetime | None, zone: str = "UTC", style: str = "") -> SafeStrin
     """A moment in a site's time zone; `style` is empty, `short`, `seconds` or `clock`."""
     if not moment:
         return _NOTHING
-    local = moment.astimezone(_zone(zone))
-    pattern = _PATTERNS[style]
-    return format_html(
-        '<time datetime="{}">{}</time>', moment.isoformat(), date_format(local, pattern)
-    )
+    words = _written(moment, zone, style)
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), words)
+
+
+def _written(moment: datetime, zone: str, style: str) -> str:
+    """The order of day, month and year is the language's own, as on a receipt."""
+    match style:
+        case "":
+            return formats.at(moment, zone)
+        case "seconds":
+            return formats.at(moment, zone, seconds=True)
+        case "clock":
+            return formats.time_of_day(moment, zone)
+        case "short":
+            local = moment.astimezone(formats.zone(zone))
+            day, clock = (
+                format_skeleton(fields, local, tzinfo=local.tzinfo, locale=formats.locale())
+                for fields in ("MMMd", "Hm")
+            )
+            return f"{day}, {clock}"
+    raise ValueError(style)
 
 
 @register.simple_tag
@@ -122,7 +139,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
         moment.isoformat(),
-        date_format(moment.astimezone(ZoneInfo("UTC")), "j M Y, H:i:s"),
+        formats.at(moment, "UTC", seconds=True),
         _roughly(seconds),
     )
 
@@ -138,13 +155,6 @@ def _roughly(seconds: int) -> str:
         return ngettext("%(n)s hour ago", "%(n)s hours ago", n) % {"n": n}
     n = seconds // 86400
     return ngettext("%(n)s day ago", "%(n)s days ago", n) % {"n": n}
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 @register.simple_tag

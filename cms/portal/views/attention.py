@@ -4,6 +4,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -17,6 +19,7 @@ from cms.portal.pages import page
 from cms.portal.passwords import password_page
 from cms.portal.refusals import show_refusal
 from cms.portal.remedies import ADVICE, apply_remedy, dismiss_failure, remedy_for
+from cms.portal.way_back import way_back
 from stations.choices import HandshakeRefusal, SecurityProfile
 from stations.models import HandshakeFailure
 from stations.selectors.handshakes import get_handshake_failure_for
@@ -55,6 +58,8 @@ def handshake(request: OperatorRequest, id: str) -> HttpResponse:
             "remedy": remedy,
             "may_mend": remedy is not None and allows(request.actor.role, remedy.capability),
             "zone": request.actor.operator.time_zone,
+            "back": way_back(request),
+            "room": "handshakes",
         },
         status=400 if request.method == "POST" else 200,
     )
@@ -89,11 +94,12 @@ def mend_handshake(request: OperatorRequest, id: str) -> HttpResponse:
         password = apply_remedy(acting=request.actor, failure=failure)
     except (Conflict, Invalid) as error:
         messages.error(request, error.message)
-        return redirect("handshake", id=id)
+        back = urlencode({"next": way_back(request)})
+        return redirect(f"{reverse('handshake', args=[id])}?{back}")
     if password is not None and failure.station is not None:
         return password_page(request, failure.station, password)
     messages.success(request, _("Done. The station is let in at its next attempt."))
-    return redirect("operator")
+    return redirect(way_back(request))
 
 
 @require_POST
@@ -102,7 +108,7 @@ def dismiss_handshake(request: OperatorRequest, id: str) -> HttpResponse:
     """Take a refusal off the list."""
     dismiss_failure(acting=request.actor, failure=get_handshake_failure_for(request.actor, id))
     messages.success(request, _("Taken off the list. Another attempt would bring it back."))
-    return redirect("operator")
+    return redirect(way_back(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -125,7 +131,7 @@ def unknown_id_token(request: OperatorRequest, id: str) -> HttpResponse:
                 _("The card %(card)s is %(status)s now.")
                 % {"card": token.masked_uid, "status": token.get_status_display().lower()},
             )
-            return redirect("operator")
+            return redirect(way_back(request))
     return page(
         request,
         "portal/unknown_id_token_detail.html",
@@ -134,6 +140,7 @@ def unknown_id_token(request: OperatorRequest, id: str) -> HttpResponse:
             "unknown": unknown,
             "form": form if may_adopt else None,
             "zone": request.actor.operator.time_zone,
+            "back": way_back(request),
         },
         status=400 if form.is_bound else 200,
     )
