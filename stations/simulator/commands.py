@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .configuration import decode_authorization_key
 from .memory import LocalTransaction
 from .smart_charging import SMART_CHARGING, TX, read_profile
+from .upkeep import UPKEEP
 from .wire import Payload
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def handle_trigger_message(
 
     async def boot() -> None:
         if station.accepted:
-            await station.call(*station.dialect.boot())
+            await station.call(*station.dialect.boot(station.memory.firmware_version))
         else:
             station.boot_requested = True
             station.changed()
@@ -154,16 +155,21 @@ def handle_trigger_message(
     async def heartbeat() -> None:
         await station.call(*station.dialect.heartbeat())
 
-    async def idle(action: str) -> None:
-        await station.call(action, {"status": "Idle"})
+    async def firmware() -> None:
+        status = {"status": station.upkeep.firmware_status}
+        await station.call("FirmwareStatusNotification", status)
+
+    async def upload() -> None:
+        status = {"status": station.upkeep.upload_status}
+        await station.call("DiagnosticsStatusNotification", status)
 
     follow_ups: dict[str, FollowUp] = {
         "BootNotification": boot,
         "Heartbeat": heartbeat,
         "StatusNotification": statuses,
         "MeterValues": readings,
-        "DiagnosticsStatusNotification": lambda: idle("DiagnosticsStatusNotification"),
-        "FirmwareStatusNotification": lambda: idle("FirmwareStatusNotification"),
+        "DiagnosticsStatusNotification": upload,
+        "FirmwareStatusNotification": firmware,
     }
     if requested not in follow_ups:
         return {"status": "NotImplemented"}, None
@@ -181,19 +187,6 @@ def handle_data_transfer(
     return {"status": "Accepted", "data": _text(payload.get("data", ""))}, None
 
 
-def handle_update_firmware(
-    station: VirtualStation, payload: Payload
-) -> tuple[Payload, FollowUp | None]:
-    """There is nothing to update: the download fails, and the station says so."""
-    _text(payload["location"]), _text(payload["retrieveDate"])
-
-    async def fail() -> None:
-        for status in ("Downloading", "DownloadFailed"):
-            await station.call("FirmwareStatusNotification", {"status": status})
-
-    return {}, fail
-
-
 def _answer(**answer: Any) -> Handler:
     """For functions this station does not have."""
     return lambda station, payload: (dict(answer), None)
@@ -206,8 +199,6 @@ COMMANDS: dict[str, Handler] = {
     "ClearCache": handle_clear_cache,
     "DataTransfer": handle_data_transfer,
     "GetConfiguration": handle_get_configuration,
-    # No file name: there is nothing to upload (OCPP 1.6 §5.9).
-    "GetDiagnostics": _answer(),
     # -1: local authorisation lists are not supported (OCPP 1.6 §5.10).
     "GetLocalListVersion": _answer(listVersion=-1),
     "RemoteStartTransaction": handle_remote_start,
@@ -217,8 +208,7 @@ COMMANDS: dict[str, Handler] = {
     "SendLocalList": _answer(status="NotSupported"),
     "TriggerMessage": handle_trigger_message,
     "UnlockConnector": handle_unlock,
-    "UpdateFirmware": handle_update_firmware,
-} | SMART_CHARGING
+} | (SMART_CHARGING | UPKEEP)
 
 
 def _end(outlet: Outlet, tx: LocalTransaction, reason: str) -> FollowUp:

@@ -63,7 +63,9 @@ def default_settings(connectors: int) -> dict[str, Setting]:
         "StopTransactionOnInvalidId": Setting("true", "bool"),
         "StopTxnAlignedData": Setting("", "csl", readonly=True),
         "StopTxnSampledData": Setting("", "csl"),
-        "SupportedFeatureProfiles": Setting("Core,RemoteTrigger,SmartCharging", readonly=True),
+        "SupportedFeatureProfiles": Setting(
+            "Core,FirmwareManagement,RemoteTrigger,SmartCharging", readonly=True
+        ),
         "TransactionMessageAttempts": Setting("3", "int"),
         "TransactionMessageRetryInterval": Setting("60", "int"),
         "UnlockConnectorOnEVSideDisconnect": Setting("true", "bool"),

@@ -17,6 +17,8 @@ from uuid import uuid4
 
 from .wire import Payload
 
+FIRST_VERSION = "1.6.0"
+
 
 @dataclass
 class LocalTransaction:
@@ -71,6 +73,7 @@ class Memory:
         self.messages = 0
         self._life = uuid4().hex[:12]
         self.authorization_key: str | None = None
+        self.firmware_version = FIRST_VERSION
         self.unavailable: set[int] = set()
         if path is not None and path.exists():
             self._load(json.loads(path.read_text()))
@@ -101,6 +104,7 @@ class Memory:
             "registers_wh": list(self.registers_wh.items()),
             "boots": self.boots,
             "authorization_key": self.authorization_key,
+            "firmware_version": self.firmware_version,
             "unavailable": sorted(self.unavailable),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,4 +121,5 @@ class Memory:
         self.registers_wh = {int(number): wh for number, wh in state["registers_wh"]}
         self.boots = state["boots"]
         self.authorization_key = state["authorization_key"]
+        self.firmware_version = state.get("firmware_version", FIRST_VERSION)
         self.unavailable = set(state["unavailable"])

@@ -36,6 +36,7 @@ from .memory import LocalTransaction, Memory, QueuedMessage
 from .outlet import AC_22, Outlet, OutletSpec, ScenarioError
 from .personalities import Personality, personality
 from .smart_charging import SmartCharging
+from .upkeep import Upkeep
 from .uplink import Uplink
 from .v16 import Dialect16
 
@@ -95,6 +96,7 @@ class VirtualStation(Background):
             number: Outlet(self, number, spec) for number, spec in enumerate(connectors, start=1)
         }
         self.smart_charging = SmartCharging(self)
+        self.upkeep = Upkeep(self)
         self.accepted = False
         self.registration: str | None = None
         self.operative = True
@@ -221,7 +223,7 @@ class VirtualStation(Background):
         self.personality.on_power_up()
         while True:
             self.boot_requested = False
-            result = await self.call(*self.dialect.boot())
+            result = await self.call(*self.dialect.boot(self.memory.firmware_version))
             self.registration = result["status"]
             self.note(f"boot {self.registration.lower()}")
             if self.registration == "Accepted":

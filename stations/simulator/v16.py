@@ -38,12 +38,12 @@ class Dialect16:
     def _time(self, at: datetime) -> str:
         return self._personality.timestamp(at)
 
-    def boot(self) -> Message:
+    def boot(self, firmware_version: str) -> Message:
         return "BootNotification", {
             "chargePointVendor": self._vendor,
             "chargePointModel": self._model,
             "chargePointSerialNumber": self._serial,
-            "firmwareVersion": "1.6.0",
+            "firmwareVersion": firmware_version,
         }
 
     def heartbeat(self) -> Message:

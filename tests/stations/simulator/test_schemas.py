@@ -24,6 +24,11 @@ SAMPLES = {
     "GetConfiguration": {"key": ["HeartbeatInterval", "AuthorizationKey", "Nonsense"]},
     "GetDiagnostics": {"location": "ftp://example.com/"},
     "GetLocalListVersion": {},
+    "GetLog": {
+        "logType": "SecurityLog",
+        "requestId": 1,
+        "log": {"remoteLocation": "http://127.0.0.1:9/"},
+    },
     "RemoteStartTransaction": {"idTag": "APP-1"},
     "RemoteStopTransaction": {"transactionId": 1},
     "ReserveNow": {
@@ -45,6 +50,15 @@ SAMPLES = {
                 "chargingRateUnit": "W",
                 "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11000}],
             },
+        },
+    },
+    "SignedUpdateFirmware": {
+        "requestId": 1,
+        "firmware": {
+            "location": "http://127.0.0.1:9/",
+            "retrieveDateTime": "2026-01-01T00:00:00Z",
+            "signingCertificate": "none",
+            "signature": "none",
         },
     },
     "TriggerMessage": {"requestedMessage": "MeterValues"},
