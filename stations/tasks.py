@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from stations.maintenance import files, firmware, logs
-from stations.services import commands, partitions, presence, transactions
+from stations.services import commands, partitions, presence, reservations, transactions
 
 
 @shared_task(name="stations.tasks.sweep_commands")
@@ -22,6 +22,12 @@ def sweep_presence() -> int:
 def close_stuck_transactions() -> int:
     """End transactions that are plainly over though no stop came. Idempotent."""
     return transactions.close_stuck_transactions()
+
+
+@shared_task(name="stations.tasks.expire_reservations")
+def expire_reservations() -> int:
+    """End reservations that are past their time. Idempotent."""
+    return reservations.expire_reservations()
 
 
 @shared_task(name="stations.tasks.maintain_partitions")

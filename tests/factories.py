@@ -17,12 +17,14 @@ from accounts.models import IdToken, IdTokenGroup, Membership, Operator, Unknown
 from accounts.services.actors import Actor
 from accounts.services.api_keys import create_api_key
 from stations.choices import (
+    CertificateUse,
     CommandStatus,
     FirmwareStatus,
     HandshakeRefusal,
     LogKind,
     LogStatus,
     ProfileStatus,
+    ReservationStatus,
     SecurityProfile,
     TransactionStatus,
 )
@@ -38,10 +40,14 @@ from stations.models import (
     Gateway,
     HandshakeFailure,
     InstalledProfile,
+    LocalList,
     Location,
     LogUpload,
     MeterValue,
     OcppMessage,
+    Reservation,
+    SecurityEvent,
+    StationCertificate,
     StationState,
     Transaction,
 )
@@ -122,6 +128,33 @@ def make_station(operator: Operator | None = None, **fields: Any) -> ChargingSta
     }
     return ChargingStation.objects.create(
         operator=operator or make_operator(), **{**defaults, **fields}
+    )
+
+
+def make_station_certificate(station: ChargingStation, **fields: Any) -> StationCertificate:
+    """A client certificate of the station's, valid for a year; without `pem`."""
+    defaults: dict[str, Any] = {
+        "use": CertificateUse.CLIENT,
+        "subject": station.identity,
+        "serial_number": secrets.token_hex(10),
+        "fingerprint": secrets.token_hex(32),
+        "not_before": timezone.now(),
+        "not_after": timezone.now() + timedelta(days=365),
+        "installed_at": timezone.now(),
+    }
+    return StationCertificate.objects.create(station=station, **{**defaults, **fields})
+
+
+def make_security_event(station: ChargingStation, **fields: Any) -> SecurityEvent:
+    defaults: dict[str, Any] = {
+        "type": "TamperDetectionActivated",
+        "critical": True,
+        "at": timezone.now(),
+        "tech_info": "door contact",
+        "event_key": unique("event"),
+    }
+    return SecurityEvent.objects.create(
+        operator=station.operator, station=station, **{**defaults, **fields}
     )
 
 
@@ -212,6 +245,28 @@ def make_installed_profile(station: ChargingStation, **fields: Any) -> Installed
         "installed_at": timezone.now(),
     }
     return InstalledProfile.objects.create(station=station, **{**defaults, **fields})
+
+
+def make_reservation(station: ChargingStation, **fields: Any) -> Reservation:
+    """EVSE 1, held for an hour for a card of its own."""
+    defaults: dict[str, Any] = {
+        "operator": station.operator,
+        "evse_id": 1,
+        "reservation_id": secrets.randbelow(2**31),
+        "id_token_uid": unique("TAG"),
+        "expires_at": timezone.now() + timedelta(hours=1),
+        "status": ReservationStatus.RESERVED,
+    }
+    return Reservation.objects.create(station=station, **{**defaults, **fields})
+
+
+def make_local_list(station: ChargingStation, *uids: str, **fields: Any) -> LocalList:
+    """Version 1, on which these cards may charge."""
+    defaults: dict[str, Any] = {
+        "version": 1,
+        "entries": [{"idTag": uid, "idTagInfo": {"status": "Accepted"}} for uid in uids],
+    }
+    return LocalList.objects.create(station=station, **{**defaults, **fields})
 
 
 def make_firmware_file(operator: Operator, **fields: Any) -> FirmwareFile:

@@ -136,6 +136,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5, "queue": "urgent"},
     },
+    "reservations": {
+        "task": "stations.tasks.expire_reservations",
+        "schedule": 5.0,
+        "options": {"expires": 5, "queue": "urgent"},
+    },
     "stuck_transactions": {
         "task": "stations.tasks.close_stuck_transactions",
         "schedule": 300.0,

@@ -6,7 +6,7 @@ Transactions are registered by `cms.api`, which knows their sessions.
 
 from django.urls import include, path
 
-from stations.api import charging_profiles, commands, security, upkeep, views
+from stations.api import charging_profiles, commands, planning, security, upkeep, views
 
 _of_station = [
     path("", views.StationDetail.as_view(), name="station"),
@@ -38,6 +38,8 @@ _of_station = [
         charging_profiles.StationChargingProfileDetail.as_view(),
         name="station-charging-profile",
     ),
+    path("local-list/", planning.StationLocalList.as_view(), name="station-local-list"),
+    path("variables/", planning.StationVariables.as_view(), name="station-variables"),
     path(
         "firmware-updates/",
         upkeep.StationFirmwareUpdateList.as_view(),
@@ -74,6 +76,8 @@ urlpatterns = [
         charging_profiles.ChargingProfileDetail.as_view(),
         name="charging-profile",
     ),
+    path("reservations/", planning.ReservationList.as_view(), name="reservations"),
+    path("reservations/<str:id>/", planning.ReservationDetail.as_view(), name="reservation"),
     path("firmware/", upkeep.FirmwareList.as_view(), name="firmware"),
     path("firmware/<str:id>/", upkeep.FirmwareDetail.as_view(), name="firmware-file"),
     path("log-uploads/", upkeep.LogUploadList.as_view(), name="log-uploads"),

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import connection
 
-from stations.models import ChargingStation, LocalList
+from stations.choices import CommandStatus
+from stations.models import ChargingStation, Command, LocalList
 
 # (action, where the payload keeps the id); a name in between is filled in only where its object is given.
 _PLACES: Mapping[str, tuple[str, ...]] = {
@@ -15,6 +16,9 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "SetChargingProfile": ("csChargingProfiles", "chargingProfileId"),
     "RemoteStartTransaction": ("chargingProfile", "chargingProfileId"),
 }
+
+_UNDECIDED_READ = 50
+_INT_MAX = 2**31 - 1
 
 
 def next_wire_id() -> int:
@@ -48,6 +52,15 @@ def fill_in_ids(
 
 
 def next_list_version(station: ChargingStation) -> int:
-    """One more than the station's list has as far as we know, and never less than 1 (OCPP 1.6 §5.15)."""
+    """Greater than any that the station's list has or may have yet, and never less than 1 (OCPP 1.6 §5.15).
+
+    What waits, is out, or got no answer may still become the station's version.
+    """
     known = LocalList.objects.filter(station=station).values_list("version", flat=True).first()
-    return max(known or 0, 0) + 1
+    undecided = Command.objects.filter(
+        station=station,
+        action="SendLocalList",
+        status__in=(CommandStatus.QUEUED, CommandStatus.SENT, CommandStatus.TIMED_OUT),
+    ).order_by("-pk")[:_UNDECIDED_READ]
+    versions: list[int] = [command.payload["listVersion"] for command in undecided]
+    return min(max(known or 0, 0, *versions), _INT_MAX - 1) + 1

@@ -26,7 +26,8 @@ from stations.models.transaction import Transaction
 class Reservation(models.Model):
     """An EVSE kept free for one token until a time; `evse_id` 0 is any EVSE of the station.
 
-    requested → reserved → used, expired, cancelled or removed (by the station); or requested → rejected.
+    requested → reserved → used, expired, cancelled or removed (by the station); or requested → rejected. A station
+    holds one reservation of each id.
     """
 
     operator = models.ForeignKey(
@@ -44,7 +45,8 @@ class Reservation(models.Model):
     )
     expires_at = models.DateTimeField()
     status = models.CharField(max_length=9, choices=ReservationStatus)
-    # The station's word where it refused: Occupied, Faulted, Unavailable, Rejected.
+    # The station's word where it refused: Occupied, Faulted, Unavailable, Rejected; or ours as in
+    # `stations.services.reservations`.
     reason = models.CharField(max_length=50, db_default="")
     command = models.ForeignKey(Command, on_delete=models.SET_NULL, null=True, related_name="+")
     transaction = models.ForeignKey(
@@ -58,8 +60,8 @@ class Reservation(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["station", "reservation_id"],
-                condition=Q(status__in=["requested", "reserved"]),
-                name="stations_open_reservation_unique",
+                condition=Q(status="reserved"),
+                name="stations_reservation_id_unique",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=ReservationStatus.values),
@@ -160,8 +162,8 @@ class InstalledProfile(models.Model):
 class LocalList(models.Model):
     """The local authorisation list as the station last accepted it.
 
-    `version` is -1 where the station says that it keeps none, null while nobody knows. `entries` is
-    `{uid: idTagInfo}` with uid as sent; null where the station told a version that we did not send.
+    `version` is -1 where the station says that it keeps none, null while nobody knows. `entries` are as sent, each
+    `{idTag, idTagInfo}`; null where the station told a version that we did not send.
     """
 
     station = models.OneToOneField(
@@ -169,8 +171,11 @@ class LocalList(models.Model):
     )
     version = models.IntegerField(null=True)
     entries = ExactJSONField(null=True)
-    # What the station said last when it did not accept: Failed, NotSupported, VersionMismatch.
+    # What came of the last request where it was not accepted: Failed, NotSupported, VersionMismatch, a CALLERROR's
+    # code, or ours as in `stations.services.local_lists`.
     refusal = models.CharField(max_length=50, db_default="")
+    # What is on its way in parts: `{"command": id of the part that is out, "target": entries, "retried": bool}`.
+    under_way = ExactJSONField(null=True)
     changed_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
