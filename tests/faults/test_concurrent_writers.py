@@ -32,7 +32,7 @@ async def quarrel(site, rng, until):
             try:
                 for _ in range(3):
                     await connection.execute(
-                        "UPDATE stations_stationstate SET repairs = repairs WHERE station_id = %s",
+                        "UPDATE stations_stationstate SET boot_count = boot_count WHERE station_id = %s",
                         [rng.choice(stations)],
                     )
                     await connection.execute(

@@ -163,18 +163,58 @@ async def known_operations(site: Site) -> list[Operation]:
         for end in (
             "",
             "availability/",
+            "certificates/",
+            "charging-profiles/",
             "commands/",
+            "firmware-updates/",
             "handshake-failures/",
+            "local-list/",
             "messages/",
             "reset/",
             "start/",
             "stop/",
             "unlock/",
+            "variables/",
         )
     }
+    at_station |= {
+        f"/stations/{{identity}}/{noun}/{{id}}/{end}": f"{station.path}{noun}/1/{end}"
+        for noun, end in (
+            ("certificates", "revoke/"),
+            ("charging-profiles", ""),
+            ("firmware-updates", ""),
+        )
+    }
+    # Nobody's, so that every answer is a refusal.
+    at_station |= {
+        f"/{noun}/{{id}}/{end}": f"/{noun}/1/{end}"
+        for noun, end in (
+            ("firmware", ""),
+            ("log-uploads", ""),
+            ("reservations", ""),
+            ("security-events", "acknowledge/"),
+            ("trusted-cas", ""),
+        )
+    }
+    profile_21 = {
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Absolute",
+        "chargingSchedule": [
+            {
+                "id": 1,
+                "chargingRateUnit": "W",
+                "startSchedule": "2026-11-24T00:00:00Z",
+                "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11000.5}],
+            }
+        ],
+    }
+    library = await site.rest.post("/charging-profiles/", {"name": "11 kW", "profile": profile_21})
+    ca_pem = (await site.rest.http.get("/ca/")).text
     paths = {
         "/audit/": "/audit/",
         "/cdrs/{id}/": f"/cdrs/{cdr['id']}/",
+        "/charging-profiles/{id}/": f"/charging-profiles/{library['id']}/",
         "/commands/{id}/": f"/commands/{command['id']}/",
         "/commands/{id}/cancel/": f"/commands/{command['id']}/cancel/",
         "/handshake-failures/{id}/adopt/": f"/handshake-failures/{failure['id']}/adopt/",
@@ -182,6 +222,8 @@ async def known_operations(site: Site) -> list[Operation]:
         "/id-tokens/{id}/": f"/id-tokens/{token['id']}/",
         "/locations/{id}/": f"/locations/{location['id']}/",
         "/sessions/{id}/": f"/sessions/{session['id']}/",
+        "/sessions/{id}/join/": f"/sessions/{session['id']}/join/",
+        "/sessions/{id}/waive/": f"/sessions/{session['id']}/waive/",
         "/sessions/{id}/release/": f"/sessions/{session['id']}/release/",
         "/tariff-assignments/{id}/": f"/tariff-assignments/{assignment['id']}/",
         "/tariffs/{id}/": f"/tariffs/{quote(tariff_id)}/",
@@ -278,6 +320,8 @@ async def known_operations(site: Site) -> list[Operation]:
         },
     }
     bodies = {
+        "POST /charging-profiles/": {"name": "22 kW", "profile": profile_21},
+        "PATCH /charging-profiles/{id}/": {"name": "11 kW", "profile": profile_21},
         "POST /handshake-failures/{id}/adopt/": fields,
         "POST /id-token-groups/": {"name": "H", "master": False},
         "PATCH /id-token-groups/{id}/": {"name": "G", "master": True},
@@ -285,6 +329,19 @@ async def known_operations(site: Site) -> list[Operation]:
         "PATCH /id-tokens/{id}/": {"uid": tag, **token_fields},
         "POST /locations/": site_fields,
         "PATCH /locations/{id}/": site_fields,
+        "POST /log-uploads/": {
+            "station": station.identity,
+            "kind": "diagnostics",
+            "from": "2026-11-24T00:00:00Z",
+            "to": "2026-11-25T00:00:00Z",
+        },
+        "POST /reservations/": {
+            "station": station.identity,
+            "evse_id": 1,
+            "id_token": tag,
+            "expires_at": "2036-01-01T00:00:00Z",
+        },
+        "POST /trusted-cas/": {"name": "Other CA", "pem": ca_pem},
         "POST /quotes/": {
             "station": station.identity,
             "evse_id": 1,
@@ -294,6 +351,8 @@ async def known_operations(site: Site) -> list[Operation]:
             "charging_s": 3600,
             "idle_s": 600,
         },
+        "POST /sessions/{id}/join/": {"session": str(session["id"])},
+        "POST /sessions/{id}/waive/": {"reason": "Looked at it."},
         "POST /sessions/{id}/release/": {"energy_wh": 5000, "reason": "Looked at it."},
         "POST /stations/": {"identity": stranger + "-2", **fields},
         "PATCH /stations/{identity}/": fields,
@@ -302,6 +361,17 @@ async def known_operations(site: Site) -> list[Operation]:
             "evse_id": 1,
             "connector_id": 1,
         },
+        "POST /stations/{identity}/charging-profiles/": {
+            "profile": library["id"],
+            "evse_id": 1,
+            "transaction": None,
+        },
+        "POST /stations/{identity}/firmware-updates/": {
+            "location": "https://example.org/firmware.bin",
+            "retrieve_at": "2036-01-01T00:00:00Z",
+            "signed": False,
+        },
+        "POST /stations/{identity}/local-list/": {"type": "full", "group": None},
         "POST /stations/{identity}/commands/": {
             "action": "SetChargingProfile",
             "payload": profile,
