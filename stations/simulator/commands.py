@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .configuration import decode_authorization_key
 from .memory import LocalTransaction
+from .security import SECURITY
 from .smart_charging import SMART_CHARGING, TX, read_profile
 from .upkeep import UPKEEP
 from .wire import Payload
@@ -113,6 +114,11 @@ def handle_change_configuration(
         if decode_authorization_key(value) is None:
             return {"status": "Rejected"}, None
         return {"status": "Accepted"}, lambda: station.set_authorization_key(value)
+    if key == "SecurityProfile":
+        status = station.security.rise(value)
+        if status == "Accepted":
+            station.configuration.set(key, value)
+        return {"status": status}, station.security.redial if status == "Accepted" else None
     status = station.configuration.change(key, value)
     station.changed()
     return {"status": status}, None
@@ -208,7 +214,7 @@ COMMANDS: dict[str, Handler] = {
     "SendLocalList": _answer(status="NotSupported"),
     "TriggerMessage": handle_trigger_message,
     "UnlockConnector": handle_unlock,
-} | (SMART_CHARGING | UPKEEP)
+} | (SECURITY | SMART_CHARGING | UPKEEP)
 
 
 def _end(outlet: Outlet, tx: LocalTransaction, reason: str) -> FollowUp:

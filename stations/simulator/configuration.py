@@ -59,6 +59,7 @@ def default_settings(connectors: int) -> dict[str, Setting]:
         "MeterValuesSampledData": Setting(",".join(MEASURANDS), "csl"),
         "NumberOfConnectors": Setting(str(connectors), "int", readonly=True),
         "ResetRetries": Setting("1", "int"),
+        "SecurityProfile": Setting("1", "int"),
         "StopTransactionOnEVSideDisconnect": Setting("true", "bool", readonly=True),
         "StopTransactionOnInvalidId": Setting("true", "bool"),
         "StopTxnAlignedData": Setting("", "csl", readonly=True),

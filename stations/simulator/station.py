@@ -35,6 +35,7 @@ from .journal import Journal
 from .memory import LocalTransaction, Memory, QueuedMessage
 from .outlet import AC_22, Outlet, OutletSpec, ScenarioError
 from .personalities import Personality, personality
+from .security import Security
 from .smart_charging import SmartCharging
 from .upkeep import Upkeep
 from .uplink import Uplink
@@ -54,7 +55,8 @@ class VirtualStation(Background):
 
     `connectors` is a list of outlets (connector 1 first). `clock` is the true time; a personality may
     lie about it. `state_path` keeps queue, transactions and meters across processes. `note` hears
-    about events a person would like to read: (identity, sentence).
+    about events a person would like to read: (identity, sentence). `secure_url` and `server_root` (PEM)
+    are what it needs to rise to TLS.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class VirtualStation(Background):
         reconnect_base_s: float = 1.0,
         reconnect_cap_s: float = 60.0,
         boot_retry_s: float = 10.0,
+        secure_url: str | None = None,
+        server_root: str | None = None,
     ) -> None:
         if protocol != Dialect16.subprotocol:
             raise ValueError(f"the virtual station does not speak {protocol} yet")
@@ -95,6 +99,7 @@ class VirtualStation(Background):
         self.outlets = {
             number: Outlet(self, number, spec) for number, spec in enumerate(connectors, start=1)
         }
+        self.security = Security(self, secure_url=secure_url, server_root=server_root)
         self.smart_charging = SmartCharging(self)
         self.upkeep = Upkeep(self)
         self.accepted = False

@@ -45,10 +45,12 @@ class Uplink:
         station = self._station
         character = station.personality
         offered = character.subprotocols(station.dialect.subprotocol)
+        url = station.security.address(self._url)
         client = await RawClient.open(
-            self._url,
+            url,
             station.identity,
-            password=self.password,
+            password=station.security.password(self.password),
+            tls=station.security.context(url),
             subprotocols=offered,
             answer_pings=character.answers_pings,
         )

@@ -16,6 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from stations.simulator import VirtualStation
 from stations.simulator.client import HandshakeRefused
 from tests.conformance.fixtures import WatchedServer, watched_server
 from tests.conformance.messages import ago
@@ -737,3 +738,59 @@ async def test_tc_087_a_trusted_proxy_passes_the_certificate_on(
     forged = {"X-Client-Cert": encoded}
     assert await refusal_of(door(site.server.ocpp_url, **forged)) == 401
     assert await problem_of(site, station) == "not_encrypted"
+
+
+async def test_a_virtual_station_rises_from_a_password_to_a_certificate(
+    site: Site, secure: Secure
+) -> None:
+    """Asked from outside alone: a certificate of our CA, the root of a renewed server, profile 3, an event."""
+    station = await site.make_station()
+    virtual = VirtualStation(
+        site.server.ocpp_url,
+        station.identity,
+        password=PASSWORD,
+        reconnect_base_s=0.05,
+        secure_url=secure.server.ocpp_url,
+        server_root=secure.root.pem,
+    )
+    async with virtual:
+        for action, payload in (
+            ("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"}),
+            (
+                "InstallCertificate",
+                {
+                    "certificateType": "CentralSystemRootCertificate",
+                    "certificate": make_ca("Our next root").pem,
+                },
+            ),
+            ("GetInstalledCertificateIds", {"certificateType": "CentralSystemRootCertificate"}),
+        ):
+            command = await site.ask(station, action, **payload)
+            assert (await site.ended(command))["status"] == "accepted"
+
+        async def both() -> bool:
+            rows = await site.rest.rows(f"{station.path}certificates/")
+            uses = sorted(row["use"] for row in rows if row["installed_at"])
+            return uses == ["central_system_root", "central_system_root", "client"]
+
+        await until(both)
+        # The next root it can do without; the last one it must keep once it speaks TLS.
+        roots = await certificates(site, station, "central_system_root")
+        command = await site.ask(station, "ChangeConfiguration", key="SecurityProfile", value="3")
+        assert (await site.ended(command))["status"] == "accepted"
+
+        async def risen() -> bool:
+            row = await site.station(station)
+            return row["security_profile"] == 3 and row["online"]
+
+        await until(risen)
+        said = []
+        for row in roots:
+            named = row["hash_data"]
+            command = await site.ask(station, "DeleteCertificate", certificateHashData=named)
+            said.append((await site.ended(command))["response"]["status"])
+        assert said == ["Accepted", "Failed"]
+        await virtual.security.tell("TamperDetectionActivated", "door")
+    [event] = await site.rest.rows("/security-events/", station=station.identity)
+    assert (event["type"], event["tech_info"]) == ("TamperDetectionActivated", "door")
+    assert await refusal_of(site.connect(station)) == 401
