@@ -90,6 +90,7 @@ class TrustedCAList(ApiView):
     serializer_class = TrustedCASerializer
     ordering_fields = {"id": "id", "name": "name"}
 
+    @extend_schema(responses=TrustedCASerializer(many=True))
     def get(self, request: Request) -> Response:
         self.filters()
         return self.page(trusted_cas_for(self.actor))
@@ -136,6 +137,7 @@ class StationCertificates(StationView):
 
     serializer_class = StationCertificateSerializer
 
+    @extend_schema(responses=StationCertificateSerializer(many=True))
     def get(self, request: Request, identity: str) -> Response:
         self.filters()
         return self.page(certificates_of(self.station))
