@@ -12,8 +12,9 @@ from accounts.services.actors import Actor
 from accounts.services.audit import record_audit
 from accounts.services.permissions import Capability, require
 from cms.base.errors import Conflict
-from stations.choices import HandshakeRefusal, SecurityProfile
+from stations.choices import CertificateProblem, HandshakeRefusal, SecurityProfile
 from stations.models import ChargingStation, HandshakeFailure
+from stations.ocpp.handshake import LITERAL_HEX
 from stations.services.passwords import generate_password
 from stations.services.stations import update_station
 
@@ -21,6 +22,8 @@ ADOPT = "adopt"
 NEW_PASSWORD = "new-password"  # noqa: S105 - the name of a remedy
 ASSUME_OCPP16 = "assume-ocpp16"
 LOWER_PROFILE = "lower-profile"
+LOWER_TO_PASSWORD = "lower-to-password"  # noqa: S105 - the name of a remedy
+ACCEPT_HEX = "accept-hex"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,24 @@ _REMEDIES = {
         ),
         "stations.lower_security",
     ),
+    LOWER_TO_PASSWORD: Remedy(
+        LOWER_TO_PASSWORD,
+        _("Accept a password over TLS instead"),
+        _(
+            "The station is let in with its password, encrypted, as security profile 2 has it. Then it "
+            "can be asked for a new certificate and raised again. The change is kept in the audit log."
+        ),
+        "stations.lower_security",
+    ),
+    ACCEPT_HEX: Remedy(
+        ACCEPT_HEX,
+        _("Accept the digits"),
+        _(
+            "From now on the hexadecimal digits of this station's key, sent as text, are taken for the "
+            "key."
+        ),
+        "stations.change",
+    ),
 }
 
 _BY_REASON = {
@@ -66,6 +87,7 @@ _BY_REASON = {
     HandshakeRefusal.PROFILE_0_DISABLED: NEW_PASSWORD,
     HandshakeRefusal.NO_SUBPROTOCOL: ASSUME_OCPP16,
     HandshakeRefusal.PROFILE_TOO_LOW: LOWER_PROFILE,
+    HandshakeRefusal.CLIENT_CERTIFICATE: LOWER_TO_PASSWORD,
 }
 
 ADVICE: dict[str, str | Promise] = {
@@ -97,7 +119,7 @@ ADVICE: dict[str, str | Promise] = {
         "speaks 1.6 and names no version at all, let us assume it."
     ),
     HandshakeRefusal.CLIENT_CERTIFICATE: _(
-        "Client certificates are not accepted yet. Set the station to security profile 2."
+        "Install a certificate in the station that a CA of yours has signed, for its identity."
     ),
     HandshakeRefusal.RATE_LIMITED: _(
         "Too many wrong attempts came from this address. Mend the cause and wait a minute."
@@ -108,12 +130,78 @@ ADVICE: dict[str, str | Promise] = {
 }
 
 
+# The same, where the word at the beginning of a refusal's detail tells more.
+_ADVICE_BY_WORD: dict[str, str | Promise] = {
+    LITERAL_HEX: _(
+        "Set the station to take its key for hexadecimal digits, not for text. If it cannot, let us "
+        "accept the digits."
+    ),
+    CertificateProblem.MISSING: _(
+        "Install a certificate and its key in the station and choose it for the connection. If it "
+        "has one, see whether our server asks for it (--request-client-cert)."
+    ),
+    CertificateProblem.NOT_ENCRYPTED: _(
+        "Set the station's address to wss://…; its certificate is shown over TLS only."
+    ),
+    CertificateProblem.NOT_PASSED_ON: _(
+        "Have the proxy ask for client certificates and pass them on as X-Client-Cert. If it does, "
+        "install a certificate in the station."
+    ),
+    CertificateProblem.UNREADABLE: _(
+        "Have the proxy pass the certificate on as PEM, URL-encoded, in X-Client-Cert."
+    ),
+    CertificateProblem.WRONG_NAME: _(
+        "Install a certificate whose common name is the station's identity or serial number, or "
+        "correct the identity at the end of the station's address."
+    ),
+    CertificateProblem.NOT_YET_VALID: _(
+        "Compare the clocks of the station and of whoever issued the certificate, or wait."
+    ),
+    CertificateProblem.EXPIRED: _(
+        "Install a new certificate. Without one the station can come back with its password, and ask "
+        "for a new certificate then."
+    ),
+    CertificateProblem.WRONG_USE: _(
+        "Have a certificate issued that clients may use (extended key usage clientAuth)."
+    ),
+    CertificateProblem.UNTRUSTED: _(
+        "If you trust who issued it, add that CA over the API (/api/v1/trusted-cas/). Otherwise "
+        "install a certificate of our CA or of one you trust, with its intermediate certificates."
+    ),
+    CertificateProblem.REVOKED: _(
+        "Install a new certificate, or let the station come back with its password and renew it."
+    ),
+}
+
+
+def advice_for(failure: HandshakeFailure) -> str | Promise:
+    """What to change at the station, or in front of it."""
+    return _ADVICE_BY_WORD.get(_word_of(failure)) or ADVICE.get(failure.reason, "")
+
+
+def detail_of(failure: HandshakeFailure) -> str:
+    """What was sent and what was wrong with it, as a sentence."""
+    word = _word_of(failure)
+    return failure.detail.removeprefix(f"{word}: ") if word in _ADVICE_BY_WORD else failure.detail
+
+
+def _word_of(failure: HandshakeFailure) -> str:
+    return failure.detail.partition(":")[0]
+
+
 def remedy_for(failure: HandshakeFailure) -> Remedy | None:
     """What mends it from here; None where the station itself must be mended, or must be adopted."""
     name = _BY_REASON.get(HandshakeRefusal(failure.reason))
+    if _word_of(failure) == LITERAL_HEX:
+        name = ACCEPT_HEX
     if name == ASSUME_OCPP16 and failure.subprotocols:
         return None  # It named versions, only none of ours.
-    return _REMEDIES[name] if name and failure.station_id else None
+    if failure.station is None or name is None:
+        return None
+    needs_lowering = failure.station.security_profile == SecurityProfile.TLS_CLIENT
+    if name == LOWER_TO_PASSWORD and not needs_lowering:
+        return None
+    return _REMEDIES[name]
 
 
 @transaction.atomic
@@ -136,11 +224,15 @@ def apply_remedy(*, acting: Actor, failure: HandshakeFailure) -> str | None:
         changes["security_profile"] = max(failure.station.security_profile, SecurityProfile.BASIC)
     elif remedy.name == ASSUME_OCPP16:
         changes["assumes_ocpp16"] = True
+    elif remedy.name == ACCEPT_HEX:
+        changes["accepts_literal_hex"] = True
+    elif remedy.name == LOWER_TO_PASSWORD:
+        changes["security_profile"] = SecurityProfile.TLS_BASIC
     else:
         changes["security_profile"] = SecurityProfile.BASIC
-    update_station(acting=acting, station=failure.station, **changes)
+    done = update_station(acting=acting, station=failure.station, **changes)
     _close(acting, failure, remedy.name)
-    return password
+    return password or done.generated_password
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from django.db.models import (
     Case,
     Count,
     Exists,
+    Max,
     OuterRef,
     Prefetch,
     Q,
@@ -20,6 +21,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
 
 from accounts.models import UnknownIdToken
 from accounts.selectors import unknown_id_tokens_for
@@ -29,6 +31,7 @@ from billing.models import ChargingSession
 from cms.portal.charges import Charge, charges_of, running_transactions_for
 from cms.portal.faults import Fault, fault_of, fault_of_station
 from cms.portal.looks import OFFLINE, ONLINE, STANDARDS, UNREPORTED, Look, connector_look
+from cms.portal.security_words import EVENT_WORDS
 from stations.models import (
     ChargingStation,
     Connector,
@@ -37,11 +40,13 @@ from stations.models import (
     Transaction,
 )
 from stations.selectors.handshakes import filter_handshake_failures, handshake_failures_for
+from stations.selectors.security_events import filter_security_events, security_events_for
 from stations.selectors.stations import stations_for, with_presence, with_state
 
 STATIONS_PER_PAGE = 50
 CHARGES_SHOWN = 25
 ATTENTION_SHOWN = 5
+ALARMS_COUNTED = 100
 BAR_WIDTH = 1000
 
 SHOWS = ("online", "charging", "faulted", "offline")
@@ -130,6 +135,17 @@ class FaultedStation:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """Critical security events of one kind at one station that nobody has seen; `latest` is the id of the last."""
+
+    identity: str
+    words: str | Promise
+    times: int
+    at: datetime
+    latest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """What a person has to look at: the latest few of each kind, and how many there are."""
 
@@ -142,6 +158,8 @@ class Attention:
     unknown_id_tokens_count: int
     sessions: list[ChargingSession]
     sessions_count: int
+    alarms: list[Alarm]
+    alarms_count: int
 
     @property
     def count(self) -> int:
@@ -152,6 +170,7 @@ class Attention:
             + self.failures_count
             + self.unknown_id_tokens_count
             + self.sessions_count
+            + self.alarms_count
         )
 
 
@@ -257,7 +276,7 @@ def _connector_view(
 
 
 def attention_for(actor: Actor, *, counts: dict[str, int]) -> Attention:
-    """Faults, lost stations, open refusals, unknown cards and sessions in review; eight queries.
+    """Faults, lost stations, refusals, unknown cards, sessions in review, alarms; nine queries.
 
     `counts` are those of the operator's stations.
     """
@@ -266,6 +285,7 @@ def attention_for(actor: Actor, *, counts: dict[str, int]) -> Attention:
     sessions = ChargingSession.objects.filter(
         operator=actor.operator, status=SessionStatus.IN_REVIEW
     ).select_related("station", "transaction")
+    alarms = _alarms(actor)
     return Attention(
         faulted=_faulted_stations(actor) if counts["faulted"] else [],
         faulted_count=counts["faulted"],
@@ -276,7 +296,27 @@ def attention_for(actor: Actor, *, counts: dict[str, int]) -> Attention:
         unknown_id_tokens_count=unknown.count(),
         sessions=list(sessions[:ATTENTION_SHOWN]),
         sessions_count=sessions.count(),
+        alarms=alarms[:ATTENTION_SHOWN],
+        alarms_count=len(alarms),
     )
+
+
+def _alarms(actor: Actor) -> list[Alarm]:
+    """The latest first; no more of them are counted than anybody could look through."""
+    unseen = filter_security_events(security_events_for(actor), critical=True, acknowledged=False)
+    kinds = unseen.values("station__identity", "type").annotate(
+        times=Count("pk"), seen_at=Max("at"), latest=Max("pk")
+    )
+    return [
+        Alarm(
+            kind["station__identity"],
+            EVENT_WORDS.get(kind["type"], kind["type"]),
+            kind["times"],
+            kind["seen_at"],
+            kind["latest"],
+        )
+        for kind in kinds.order_by("-latest")[:ALARMS_COUNTED]
+    ]
 
 
 def _faulted_stations(actor: Actor) -> list[FaultedStation]:

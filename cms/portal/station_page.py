@@ -25,6 +25,7 @@ _TABS: list[tuple[str, str | Promise]] = [
     ("station-commands", _("Commands")),
     ("station-smart-charging", _("Smart charging")),
     ("station-configuration", _("Configuration")),
+    ("station-security", _("Security")),
     ("station-settings", _("Settings")),
     ("station-labels", _("Labels")),
 ]

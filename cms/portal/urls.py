@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from cms.portal import planning_urls, trade_urls
+from cms.portal import planning_urls, security_urls, trade_urls
 from cms.portal.views import (
     attention,
     design,
@@ -88,5 +88,6 @@ urlpatterns = [
         name="unknown-id-token",
     ),
     *planning_urls.urlpatterns,
+    *security_urls.urlpatterns,
     *trade_urls.urlpatterns,
 ]

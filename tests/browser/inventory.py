@@ -88,6 +88,13 @@ def _identity(site: Site) -> str:
     return site.world.station.identity
 
 
+def _certificate(site: Site) -> dict[str, str]:
+    world = site.world
+    return {
+        "": reverse("revoke-certificate", args=[world.station.identity, world.certificate.pk]),
+    }
+
+
 def _profile(site: Site) -> int:
     return site.world.charging_profile.pk
 
@@ -102,6 +109,7 @@ STATION_TABS = (
     "station-commands",
     "station-configuration",
     "station-smart-charging",
+    "station-security",
     "station-settings",
     "station-labels",
     "station-new-password",
@@ -140,6 +148,7 @@ PAGES: dict[str, Page] = {
     "stations": _team(_plain("stations", none="q=nowhere")),
     "new-station": _team(_plain("new-station")),
     **{name: _team(_each(name, _=_identity)) for name in STATION_TABS},
+    "revoke-certificate": _team(_certificate),
     "charging-profiles": _team(_plain("charging-profiles")),
     "new-charging-profile": _team(_plain("new-charging-profile")),
     "charging-profile": _team(_each("charging-profile", _=_profile)),
@@ -246,6 +255,7 @@ OTHER_PAGES: dict[str, dict[str, Page]] = {
 
 # Addresses that lead elsewhere, answer to a form alone or give a file.
 NO_PAGES = {
+    "acknowledge-security-event",
     "cancel-command",
     "dismiss-handshake",
     "dismiss-unknown-id-token",

@@ -18,7 +18,13 @@ from cms.portal.forms import AdoptionForm, UnknownIdTokenForm
 from cms.portal.pages import page
 from cms.portal.passwords import password_page
 from cms.portal.refusals import show_refusal
-from cms.portal.remedies import ADVICE, apply_remedy, dismiss_failure, remedy_for
+from cms.portal.remedies import (
+    advice_for,
+    apply_remedy,
+    detail_of,
+    dismiss_failure,
+    remedy_for,
+)
 from cms.portal.way_back import way_back
 from stations.choices import HandshakeRefusal, SecurityProfile
 from stations.models import HandshakeFailure
@@ -53,7 +59,8 @@ def handshake(request: OperatorRequest, id: str) -> HttpResponse:
         "portal/handshake_detail.html",
         {
             "failure": failure,
-            "advice": ADVICE.get(failure.reason, ""),
+            "advice": advice_for(failure),
+            "detail": detail_of(failure),
             "form": form,
             "remedy": remedy,
             "may_mend": remedy is not None and allows(request.actor.role, remedy.capability),

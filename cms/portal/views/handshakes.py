@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 from cms.portal.access import OperatorRequest, operator_page
 from cms.portal.pages import page, station_address
 from cms.portal.paging import page_by_time
-from cms.portal.remedies import ADVICE, remedy_for
+from cms.portal.remedies import advice_for, remedy_for
 from stations.choices import HandshakeRefusal
 from stations.selectors.handshakes import filter_handshake_failures, handshake_failures_for
 
@@ -34,7 +34,7 @@ def handshake_list(request: OperatorRequest) -> HttpResponse:
         request,
         "portal/handshake_list.html",
         {
-            "rows": [(row, ADVICE.get(row.reason, ""), remedy_for(row)) for row in rows],
+            "rows": [(row, advice_for(row), remedy_for(row)) for row in rows],
             "following": following,
             "before": before,
             "state": state,

@@ -19,6 +19,8 @@ from stations.models import (
     ChargingStation,
     Command,
     HandshakeFailure,
+    SecurityEvent,
+    StationCertificate,
     Transaction,
     TransactionProgress,
 )
@@ -36,8 +38,10 @@ from tests.factories import (
     make_membership,
     make_message,
     make_operator,
+    make_security_event,
     make_state,
     make_station,
+    make_station_certificate,
     make_transaction,
     make_unknown_id_token,
     make_user,
@@ -57,6 +61,8 @@ class World:
     failure: HandshakeFailure
     unknown_id_token: UnknownIdToken
     charging_profile: ChargingProfile
+    certificate: StationCertificate
+    alarm: SecurityEvent
 
     @property
     def paths(self) -> list[str]:
@@ -66,7 +72,8 @@ class World:
             "start", "stop", "unlock", "out-of-service", "in-service", "reset-soft", "reset-hard",
             "trigger", "get-configuration", "change-configuration", "clear-cache",
             "install-profile", "clear-profile", "clear-profiles", "composite-schedule", "data-transfer",
-            "send-request",
+            "send-request", "raise-profile", "new-key", "renew-certificate", "install-root", "delete-root",
+            "read-roots", "extended-trigger",
         ]  # fmt: skip
         tabs = [
             "sessions",
@@ -76,11 +83,13 @@ class World:
             "settings",
             "labels",
             "smart-charging",
+            "security",
         ]
         return [
             station,
             *(f"{station}{tab}/" for tab in tabs),
             f"{station}new-password/",
+            f"{station}certificates/{self.certificate.pk}/revoke/",
             f"/operator/locations/{self.station.location_id}/",
             *(f"{station}ask/{kind}/?evse_id=1" for kind in questions),
             f"/operator/sessions/{self.completed.pk}/",
@@ -176,6 +185,12 @@ def make_world(operator: Operator | None = None) -> World:
         response=COMPOSITE,
         finished_at=timezone.now(),
     )
+    for use, hash_data in (
+        ("central_system_root", {"hashAlgorithm": "SHA256", "serialNumber": "0a1b"}),
+        ("manufacturer_root", None),
+    ):
+        make_station_certificate(station, use=use, subject="Root", hash_data=hash_data)
+    make_security_event(station, type="InvalidChargePointCertificate", critical=False)
     return World(
         operator=operator,
         station=station,
@@ -186,6 +201,8 @@ def make_world(operator: Operator | None = None) -> World:
         failure=make_handshake_failure(station),
         unknown_id_token=make_unknown_id_token(operator),
         charging_profile=profile,
+        certificate=make_station_certificate(station),
+        alarm=make_security_event(station),
     )
 
 

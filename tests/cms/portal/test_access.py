@@ -51,6 +51,7 @@ def test_another_operators_things_do_not_exist(
         f"/operator/handshakes/{world.failure.pk}/mend/",
         f"/operator/handshakes/{world.failure.pk}/dismiss/",
         f"/operator/commands/{world.command.pk}/cancel/",
+        f"/operator/security-events/{world.alarm.pk}/acknowledge/",
     ):
         assert foreign.post(path).status_code == 404, path
     for path in [*ROOMS, *FILES]:
@@ -67,7 +68,8 @@ def test_a_driver_reads_that_there_is_no_team_yet(world: World, driver_client: C
 
 def test_a_viewer_reads_but_may_ask_nothing_of_a_station(world: World, viewer: Client) -> None:
     for path in [*ROOMS, *MAKING, *FILES, *world.paths]:
-        is_question = "/ask/" in path or path.endswith("/new-password/") or path in MAKING
+        asks = ("/new-password/", "/revoke/")
+        is_question = "/ask/" in path or path.endswith(asks) or path in MAKING
         assert viewer.get(path).status_code == (403 if is_question else 200), path
 
 
@@ -103,7 +105,13 @@ def test_every_address_of_the_portal_is_walked(world: World, owner: Client) -> N
     resolver = get_resolver()
     pages = [*ROOMS, *MAKING, *FILES, *world.paths]
     walked = {resolver.resolve(path.split("?")[0]).url_name for path in pages}
-    by_post_only = {"switch-operator", "mend-handshake", "dismiss-handshake", "cancel-command"}
+    by_post_only = {
+        "switch-operator",
+        "mend-handshake",
+        "dismiss-handshake",
+        "cancel-command",
+        "acknowledge-security-event",
+    }
     without_team = {"home", "login", "logout", "set-language", "design"}
     in_test_trade_access = {pattern.name for pattern in trade_urls.urlpatterns}
     in_test_smart_charging = {
