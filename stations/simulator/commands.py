@@ -10,7 +10,9 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from .configuration import decode_authorization_key
+from .local_list import LOCAL_LIST
 from .memory import LocalTransaction
+from .reservations import RESERVATIONS
 from .security import SECURITY
 from .smart_charging import SMART_CHARGING, TX, read_profile
 from .upkeep import UPKEEP
@@ -32,7 +34,11 @@ def handle_remote_start(
     """Accepted if an outlet is free; the car may come within ConnectionTimeOut."""
     id_tag = _text(payload["idTag"])
     wanted = payload.get("connectorId")
-    candidates = [o for o in station.outlets.values() if wanted in (None, o.connector_id)]
+    candidates = [
+        o
+        for o in station.outlets.values()
+        if wanted in (None, o.connector_id) and not station.reservations.refuses(o, id_tag)
+    ]
     # A car that is already plugged in is the likeliest to be meant.
     free = sorted((o for o in candidates if o.is_free), key=lambda o: not o.is_plugged)
     if not free or not station.accepted:
@@ -46,7 +52,7 @@ def handle_remote_start(
         asks = station.configuration.flag("AuthorizeRemoteTxRequests")
         if asks and await station.authorize(id_tag) != "Accepted":
             return
-        if outlet.is_free:
+        if outlet.is_free and not station.reservations.refuses(outlet, id_tag):
             station.smart_charging.await_transaction(outlet.connector_id, profile)
             await outlet.authorize(id_tag)
             if station.on_remote_start is not None:
@@ -193,28 +199,18 @@ def handle_data_transfer(
     return {"status": "Accepted", "data": _text(payload.get("data", ""))}, None
 
 
-def _answer(**answer: Any) -> Handler:
-    """For functions this station does not have."""
-    return lambda station, payload: (dict(answer), None)
-
-
 COMMANDS: dict[str, Handler] = {
-    "CancelReservation": _answer(status="Rejected"),
     "ChangeAvailability": handle_change_availability,
     "ChangeConfiguration": handle_change_configuration,
     "ClearCache": handle_clear_cache,
     "DataTransfer": handle_data_transfer,
     "GetConfiguration": handle_get_configuration,
-    # -1: local authorisation lists are not supported (OCPP 1.6 §5.10).
-    "GetLocalListVersion": _answer(listVersion=-1),
     "RemoteStartTransaction": handle_remote_start,
     "RemoteStopTransaction": handle_remote_stop,
-    "ReserveNow": _answer(status="Rejected"),
     "Reset": handle_reset,
-    "SendLocalList": _answer(status="NotSupported"),
     "TriggerMessage": handle_trigger_message,
     "UnlockConnector": handle_unlock,
-} | (SECURITY | SMART_CHARGING | UPKEEP)
+} | (LOCAL_LIST | RESERVATIONS | SECURITY | SMART_CHARGING | UPKEEP)
 
 
 def _end(outlet: Outlet, tx: LocalTransaction, reason: str) -> FollowUp:

@@ -51,6 +51,8 @@ def default_settings(connectors: int) -> dict[str, Setting]:
         "ConnectorPhaseRotation": Setting("NotApplicable", readonly=True),
         "GetConfigurationMaxKeys": Setting("50", "int", readonly=True),
         "HeartbeatInterval": Setting("300", "int"),
+        "LocalAuthListEnabled": Setting("true", "bool"),
+        "LocalAuthListMaxLength": Setting("1000", "int", readonly=True),
         "LocalAuthorizeOffline": Setting("true", "bool"),
         "LocalPreAuthorize": Setting("false", "bool", readonly=True),
         "MaxChargingProfilesInstalled": Setting(str(MAX_PROFILES), "int", readonly=True),
@@ -58,14 +60,17 @@ def default_settings(connectors: int) -> dict[str, Setting]:
         "MeterValuesAlignedData": Setting("", "csl", readonly=True),
         "MeterValuesSampledData": Setting(",".join(MEASURANDS), "csl"),
         "NumberOfConnectors": Setting(str(connectors), "int", readonly=True),
+        "ReserveConnectorZeroSupported": Setting("true", "bool", readonly=True),
         "ResetRetries": Setting("1", "int"),
         "SecurityProfile": Setting("1", "int"),
+        "SendLocalListMaxLength": Setting("100", "int", readonly=True),
         "StopTransactionOnEVSideDisconnect": Setting("true", "bool", readonly=True),
         "StopTransactionOnInvalidId": Setting("true", "bool"),
         "StopTxnAlignedData": Setting("", "csl", readonly=True),
         "StopTxnSampledData": Setting("", "csl"),
         "SupportedFeatureProfiles": Setting(
-            "Core,FirmwareManagement,RemoteTrigger,SmartCharging", readonly=True
+            "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation,SmartCharging",
+            readonly=True,
         ),
         "TransactionMessageAttempts": Setting("3", "int"),
         "TransactionMessageRetryInterval": Setting("60", "int"),
@@ -88,6 +93,10 @@ class Configuration:
 
     def flag(self, key: str) -> bool:
         return self.settings[key].value.lower() == "true"
+
+    def supports(self, profile: str) -> bool:
+        """Whether a feature profile (OCPP 1.6 §3.3) is among those the station has."""
+        return profile in self.text("SupportedFeatureProfiles").split(",")
 
     def measurands(self, key: str) -> list[str]:
         return [part.strip() for part in self.text(key).split(",") if part.strip()]

@@ -34,6 +34,7 @@ class LocalTransaction:
     started_at: datetime
     meter_start_wh: int
     transaction_id: int | None = None
+    reservation_id: int | None = None
     drawn_wh: float = 0.0
     target_wh: float | None = None
     stopped_at: datetime | None = None

@@ -66,7 +66,9 @@ class Outlet:
 
     @property
     def is_free(self) -> bool:
-        return self.status in ("Available", "Preparing", "Finishing") and self.tx is None
+        """Whether a session could start; reservations aside."""
+        ready = ("Available", "Preparing", "Finishing", "Reserved")
+        return self.status in ready and self.tx is None
 
     # What people do
 
@@ -74,12 +76,14 @@ class Outlet:
         if self.is_plugged:
             raise ScenarioError(f"connector {self.connector_id} already holds a plug")
         self.vehicle = vehicle or Vehicle()
-        if self.status == "Available":
+        if self.status in ("Available", "Reserved"):
             await self.set_status("Preparing")
         id_tag, self.authorized = self.authorized, None
         timeout_s = self.station.configuration.integer("ConnectionTimeOut")
         now = asyncio.get_running_loop().time()
-        if id_tag is not None and now - self.authorized_at <= timeout_s and self.is_free:
+        if id_tag is None or now - self.authorized_at > timeout_s or not self.is_free:
+            return
+        if not self.station.reservations.refuses(self, id_tag):
             await self.begin(id_tag)
 
     async def unplug(self) -> None:
@@ -128,6 +132,8 @@ class Outlet:
     def assign(self, status: str, error_code: str = "NoError") -> None:
         if status == "Available" and not self.operative:
             status = "Unavailable"
+        elif status == "Available" and self.station.reservations.at(self.connector_id):
+            status = "Reserved"
         self.status, self.error_code = status, error_code
         self.station.changed()
 
@@ -148,6 +154,7 @@ class Outlet:
             id_tag=id_tag,
             started_at=station.now(),
             meter_start_wh=station.personality.start_register_wh(self),
+            reservation_id=station.reservations.use(self, id_tag),
             target_wh=self.vehicle.wants_wh,
         )
         self.tx = station.memory.transactions[tx.key] = tx

@@ -32,9 +32,11 @@ from .configuration import Configuration
 from .curve import Vehicle
 from .delivery import Delivery
 from .journal import Journal
+from .local_list import LocalList
 from .memory import LocalTransaction, Memory, QueuedMessage
 from .outlet import AC_22, Outlet, OutletSpec, ScenarioError
 from .personalities import Personality, personality
+from .reservations import Reservations
 from .security import Security
 from .smart_charging import SmartCharging
 from .upkeep import Upkeep
@@ -96,6 +98,8 @@ class VirtualStation(Background):
         self.dialect = Dialect16(
             self.personality, vendor="Magetsi", model="Virtual", serial=identity[-25:]
         )
+        self.local_list = LocalList(self)
+        self.reservations = Reservations(self)
         self.outlets = {
             number: Outlet(self, number, spec) for number, spec in enumerate(connectors, start=1)
         }
@@ -437,11 +441,16 @@ class VirtualStation(Background):
         await self.outlets[connector_id].unplug()
 
     async def tap(self, id_tag: str, connector_id: int = 1) -> str:
-        """Hold a card to the reader: start, or stop one's own session. Returns the tag's status."""
+        """Hold a card to the reader: start, or stop one's own session.
+
+        Returns the tag's status, or `Reserved` where the outlet is kept for somebody else.
+        """
         outlet = self.outlets[connector_id]
         if outlet.tx is not None and outlet.tx.id_tag.lower() == id_tag.lower():
             await outlet.end("Local", id_tag=id_tag)
             return "Accepted"
+        if self.reservations.refuses(outlet, id_tag):
+            return "Reserved"
         status = await self.authorize(id_tag)
         if status == "Accepted" and outlet.tx is None:
             await outlet.authorize(id_tag)
@@ -462,7 +471,7 @@ class VirtualStation(Background):
         return self._authorize_offline(id_tag)
 
     def _authorize_offline(self, id_tag: str) -> str:
-        known = self.authorization_cache.get(id_tag.lower())
+        known = self.local_list.status_of(id_tag) or self.authorization_cache.get(id_tag.lower())
         if known is not None and self.configuration.flag("LocalAuthorizeOffline"):
             return known
         allowed = self.configuration.flag("AllowOfflineTxForUnknownId")

@@ -63,12 +63,15 @@ class Dialect16:
         return "Authorize", {"idTag": id_tag}
 
     def start(self, tx: LocalTransaction) -> Message:
-        return "StartTransaction", {
+        payload: Payload = {
             "connectorId": tx.connector_id,
             "idTag": tx.id_tag,
             "meterStart": tx.meter_start_wh,
             "timestamp": self._time(tx.started_at),
         }
+        if tx.reservation_id is not None:
+            payload["reservationId"] = tx.reservation_id
+        return "StartTransaction", payload
 
     def meter_values(self, connector_id: int, values: Sequence[Payload]) -> Message:
         return "MeterValues", {"connectorId": connector_id, "meterValue": list(values)}
