@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from cms.base import outbox
-from stations.models import Transaction
+from stations.models import ChargingStation, Transaction
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,14 @@ def publish_transaction(key: str, payload: Mapping[str, Any]) -> None:
         transaction.on_commit(partial(publish, operator_id, station_id))
 
 
+def publish_station(key: str, payload: Mapping[str, Any]) -> None:
+    """After something of a station's upkeep moved: a firmware update, a file that it hands over."""
+    for operator_id in ChargingStation.objects.filter(pk=key).values_list("operator_id", flat=True):
+        transaction.on_commit(partial(publish, operator_id, int(key)))
+
+
 def register() -> None:
     """Listen to what the worker does; called once all apps are ready."""
     for topic in ("transaction.started", "transaction.ended", "transaction.corrected"):
         outbox.handler(topic)(publish_transaction)
+    outbox.handler("station.upkeep_changed")(publish_station)

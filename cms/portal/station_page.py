@@ -26,6 +26,7 @@ _TABS: list[tuple[str, str | Promise]] = [
     ("station-smart-charging", _("Smart charging")),
     ("station-configuration", _("Configuration")),
     ("station-security", _("Security")),
+    ("station-upkeep", _("Firmware & logs")),
     ("station-settings", _("Settings")),
     ("station-labels", _("Labels")),
 ]

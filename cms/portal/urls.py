@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.i18n import set_language
 
-from cms.portal import planning_urls, security_urls, trade_urls
+from cms.portal import planning_urls, security_urls, trade_urls, upkeep_urls
 from cms.portal.views import (
     attention,
     design,
@@ -90,4 +90,5 @@ urlpatterns = [
     *planning_urls.urlpatterns,
     *security_urls.urlpatterns,
     *trade_urls.urlpatterns,
+    *upkeep_urls.urlpatterns,
 ]

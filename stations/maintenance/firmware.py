@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.services.actors import Actor
 from accounts.services.audit import record_audit
@@ -84,7 +85,7 @@ def create_firmware_file(
     """
     require(acting, "stations.change")
     if stored.size_bytes == 0:
-        raise Invalid.fields({"file": ["The file is empty."]})
+        raise Invalid.fields({"file": [_("The file is empty.")]})
     if signing_certificate or signature:
         check_signature(
             sha256=stored.sha256, signing_certificate=signing_certificate, signature=signature
@@ -150,7 +151,7 @@ def request_firmware_update(
     if signed:
         if not (signing_certificate and signature):
             raise Invalid.fields(
-                {"signed": ["A signed update needs the maker's certificate and signature."]}
+                {"signed": [_("A signed update needs the maker's certificate and signature.")]}
             )
         described = {
             "location": location,
@@ -173,7 +174,7 @@ def _check_bytes(firmware: FirmwareFile) -> None:
     try:
         open_file(firmware.sha256).close()
     except FileNotFoundError as error:
-        raise Conflict("The bytes of this firmware are missing; upload it again.") from error
+        raise Conflict(_("The bytes of this firmware are missing; upload it again.")) from error
 
 
 def _check_location(location: str) -> None:
@@ -183,10 +184,9 @@ def _check_location(location: str) -> None:
     except ValueError:
         fits = False
     if not fits or any(c.isspace() or not c.isprintable() for c in location):
-        words = ", ".join(SCHEMES)
-        raise Invalid.fields(
-            {"location": [f"Give an address of at most {LOCATION_MAX} characters with {words}."]}
-        )
+        sentence = _("Give an address of at most %(most)s characters with %(schemes)s.")
+        told = sentence % {"most": LOCATION_MAX, "schemes": ", ".join(SCHEMES)}
+        raise Invalid.fields({"location": [told]})
 
 
 def note_update_requested(

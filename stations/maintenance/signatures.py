@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from django.utils.translation import gettext as _
 
 from cms.base.errors import Invalid
 from stations.maintenance.files import CHUNK_BYTES, open_file
@@ -27,19 +28,23 @@ def check_signature(*, sha256: str, signing_certificate: str, signature: str) ->
     """
     for name, value in (("signing_certificate", signing_certificate), ("signature", signature)):
         if not value.strip():
-            raise Invalid.fields({name: ["Certificate and signature belong together."]})
+            raise Invalid.fields({name: [_("Certificate and signature belong together.")]})
     try:
         key = x509.load_pem_x509_certificate(signing_certificate.encode()).public_key()
     except ValueError as error:
-        raise Invalid.fields({"signing_certificate": ["This is no certificate in PEM."]}) from error
+        raise Invalid.fields(
+            {"signing_certificate": [_("This is no certificate in PEM.")]}
+        ) from error
     try:
         raw = base64.b64decode("".join(signature.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Invalid.fields({"signature": ["A signature is given in base64."]}) from error
+        raise Invalid.fields({"signature": [_("A signature is given in base64.")]}) from error
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise Invalid.fields({"signing_certificate": ["Its key must be RSA or of a curve."]})
+        raise Invalid.fields({"signing_certificate": [_("Its key must be RSA or of a curve.")]})
     if not _fits(key, raw, _digest_of(sha256)):
-        raise Invalid.fields({"signature": ["This signature is not of this file and certificate."]})
+        raise Invalid.fields(
+            {"signature": [_("This signature is not of this file and certificate.")]}
+        )
 
 
 def _digest_of(sha256: str) -> bytes:

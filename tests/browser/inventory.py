@@ -112,6 +112,7 @@ STATION_TABS = (
     "station-security",
     "station-settings",
     "station-labels",
+    "station-upkeep",
     "station-new-password",
 )
 
@@ -153,6 +154,13 @@ PAGES: dict[str, Page] = {
     "new-charging-profile": _team(_plain("new-charging-profile")),
     "charging-profile": _team(_each("charging-profile", _=_profile)),
     "delete-charging-profile": _team(_each("delete-charging-profile", _=_profile)),
+    "firmware": _team(_plain("firmware")),
+    "log-upload": _team(
+        lambda site: {
+            "": reverse("log-upload", args=[site.world.log_upload.pk]),
+            "found": reverse("log-upload", args=[site.world.log_upload.pk]) + "?find=boot 7",
+        }
+    ),
     "handshakes": _team(_plain("handshakes")),
     "handshake": _team(_each("handshake", _=lambda site: site.world.failure.pk)),
     "id-tokens": _team(_plain("id-tokens", none="q=nowhere")),
@@ -263,6 +271,7 @@ NO_PAGES = {
     "driver-start-here",
     "home",
     "invite-member",
+    "log-file",
     "logout",
     "mend-handshake",
     "session-export",

@@ -19,12 +19,14 @@ from stations.models import (
     ChargingStation,
     Command,
     HandshakeFailure,
+    LogUpload,
     SecurityEvent,
     StationCertificate,
     Transaction,
     TransactionProgress,
 )
 from tests.billing.factories import assign, hours_ago, make_ended, make_reading, make_tariff, tell
+from tests.cms.portal.upkeep_world import add_upkeep
 from tests.factories import (
     make_charging_profile,
     make_command,
@@ -63,6 +65,7 @@ class World:
     charging_profile: ChargingProfile
     certificate: StationCertificate
     alarm: SecurityEvent
+    log_upload: LogUpload
 
     @property
     def paths(self) -> list[str]:
@@ -73,7 +76,7 @@ class World:
             "trigger", "get-configuration", "change-configuration", "clear-cache",
             "install-profile", "clear-profile", "clear-profiles", "composite-schedule", "data-transfer",
             "send-request", "raise-profile", "new-key", "renew-certificate", "install-root", "delete-root",
-            "read-roots", "extended-trigger",
+            "read-roots", "extended-trigger", "diagnostics", "security-log", "update-firmware",
         ]  # fmt: skip
         tabs = [
             "sessions",
@@ -84,6 +87,7 @@ class World:
             "labels",
             "smart-charging",
             "security",
+            "upkeep",
         ]
         return [
             station,
@@ -95,6 +99,7 @@ class World:
             f"/operator/sessions/{self.completed.pk}/",
             f"/operator/sessions/{self.in_review.pk}/",
             f"/operator/handshakes/{self.failure.pk}/",
+            f"/operator/log-uploads/{self.log_upload.pk}/",
             f"/operator/unknown-id-tokens/{self.unknown_id_token.pk}/",
         ]
 
@@ -203,6 +208,7 @@ def make_world(operator: Operator | None = None) -> World:
         charging_profile=profile,
         certificate=make_station_certificate(station),
         alarm=make_security_event(station),
+        log_upload=add_upkeep(station),
     )
 
 

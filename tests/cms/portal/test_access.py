@@ -19,6 +19,7 @@ ROOMS = [
     "/operator/map/",
     "/operator/locations/",
     "/operator/stations/",
+    "/operator/firmware/",
 ]
 # Forms that make something, for those who may.
 MAKING = ["/operator/new-station/", "/operator/new-location/"]
@@ -120,7 +121,9 @@ def test_every_address_of_the_portal_is_walked(world: World, owner: Client) -> N
         "charging-profile",
         "delete-charging-profile",
     }
+    in_test_upkeep_room = {"log-file"}
     walked |= by_post_only | without_team | in_test_trade_access | in_test_smart_charging
+    walked |= in_test_upkeep_room
     assert {pattern.name for pattern in urlpatterns} == walked
     for path in (
         "/operator/switch/",
