@@ -24,7 +24,7 @@ BROKEN = {
     '[2,"c","heartbeat",{}]': ("c", "NotImplemented"),
     '[2,"c","Nonsense",{}]': ("c", "NotImplemented"),
     '[2,"c","Reset",{"type":"Hard"}]': ("c", "NotSupported"),
-    '[2,"d","SignCertificate",{"csr":"x"}]': ("d", "NotSupported"),
+    '[2,"d","CertificateSigned",{"certificateChain":"x"}]': ("d", "NotSupported"),
     '[2,"e","StatusNotification",{"connectorId":1,"errorCode":"NoError"}]': (
         "e",
         "OccurenceConstraintViolation",

@@ -17,17 +17,32 @@ SAMPLES = {
     "CancelReservation": {"reservationId": 1},
     "ChangeAvailability": {"connectorId": 0, "type": "Operative"},
     "ChangeConfiguration": {"key": "HeartbeatInterval", "value": "60"},
+    "CertificateSigned": {"certificateChain": "none"},
     "ClearCache": {},
     "ClearChargingProfile": {},
     "DataTransfer": {"vendorId": "org.magetsi", "messageId": "Echo", "data": "hi"},
+    "DeleteCertificate": {
+        "certificateHashData": {
+            "hashAlgorithm": "SHA256",
+            "issuerNameHash": "0a",
+            "issuerKeyHash": "0b",
+            "serialNumber": "1",
+        }
+    },
+    "ExtendedTriggerMessage": {"requestedMessage": "Heartbeat"},
     "GetCompositeSchedule": {"connectorId": 1, "duration": 60},
     "GetConfiguration": {"key": ["HeartbeatInterval", "AuthorizationKey", "Nonsense"]},
     "GetDiagnostics": {"location": "ftp://example.com/"},
+    "GetInstalledCertificateIds": {"certificateType": "CentralSystemRootCertificate"},
     "GetLocalListVersion": {},
     "GetLog": {
         "logType": "SecurityLog",
         "requestId": 1,
         "log": {"remoteLocation": "http://127.0.0.1:9/"},
+    },
+    "InstallCertificate": {
+        "certificateType": "CentralSystemRootCertificate",
+        "certificate": "none",
     },
     "RemoteStartTransaction": {"idTag": "APP-1"},
     "RemoteStopTransaction": {"transactionId": 1},
