@@ -4,13 +4,30 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.site import Site
+from tests.conformance.site import Registered, Site, until
+from tests.conformance.wire import WireStation
 
 KEYS = [
     {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
     {"key": "NumberOfConnectors", "readonly": True, "value": "2"},
     {"key": "Odd", "readonly": True},
 ]
+
+INTERVAL = "MeterValueSampleInterval"
+
+
+async def read(site: Site, wire: WireStation, station: Registered, key: str) -> None:
+    """The station tells a setting, 60."""
+    command = await site.ask(station, "GetConfiguration", key=[key])
+    told = [{"key": key, "readonly": False, "value": "60"}]
+    await wire.take("GetConfiguration", {"configurationKey": told})
+    await site.ended(command)
+
+
+async def settings(site: Site, station: Registered) -> dict[str, str | None]:
+    """What is known of the station's settings."""
+    rows = await site.rest.rows(f"{station.path}variables/")
+    return {row["variable"]: row["value"] for row in rows}
 
 
 @pytest.mark.parametrize("payload", [{}, {"key": []}])
@@ -61,12 +78,40 @@ async def test_tc_021_a_value_is_text(site: Site) -> None:
 async def test_tc_040_change_refused(site: Site, case: str, said: str) -> None:
     station = await site.make_station()
     async with site.connect(station) as wire:
-        command = await site.ask(
-            station, "ChangeConfiguration", key="MeterValueSampleInterval", value="-1"
-        )
+        await read(site, wire, station, INTERVAL)
+
+        async def known() -> bool:
+            return bool(await settings(site, station))
+
+        await until(known)
+        command = await site.ask(station, "ChangeConfiguration", key=INTERVAL, value="-1")
         await wire.take("ChangeConfiguration", {"status": said})
         done = await site.ended(command)
-    assert (done["status"], done["response"]) == ("rejected", {"status": said})
+        assert (done["status"], done["response"]) == ("rejected", {"status": said})
+        # Once a later answer has found its place, so has this one.
+        await read(site, wire, station, "Later")
+
+        async def later() -> bool:
+            return "Later" in await settings(site, station)
+
+        await until(later)
+    assert await settings(site, station) == {INTERVAL: "60", "Later": "60"}
+
+
+async def test_tc_040_what_the_station_took_is_recorded(site: Site) -> None:
+    station = await site.make_station()
+    async with site.connect(station) as wire:
+        for value, said in (("30", "Accepted"), ("20", "RebootRequired")):
+            command = await site.ask(station, "ChangeConfiguration", key=INTERVAL, value=value)
+            await wire.take("ChangeConfiguration", {"status": said})
+            await site.ended(command)
+
+            async def recorded(value: str = value) -> bool:
+                return await settings(site, station) == {INTERVAL: value}
+
+            await until(recorded)
+        [row] = await site.rest.rows(f"{station.path}variables/")
+    assert row["pending_reboot"] is True
 
 
 @pytest.mark.parametrize(
