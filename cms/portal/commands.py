@@ -1,6 +1,5 @@
 """Commands in plain words: what was asked, and what the station said."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,15 +13,12 @@ from cms.portal.outcomes import outcome_words
 from cms.portal.profile_words import profile_request_words
 from cms.portal.settings_words import SETTINGS
 from stations.choices import CommandStatus
-from stations.commands.secrets import mask_payload
-from stations.models import ChargingStation, Command
+from stations.commands.secrets import MASK, is_secret_key, mask_payload
+from stations.models import ChargingStation, Command, StationVariable
+from stations.selectors.planning import settings_of
 
 COMMANDS_SHOWN = 5
 COMMANDS_PER_PAGE = 50
-
-
-# Changes and partial readings that are laid over the last whole reading.
-_CHANGES_READ = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +104,21 @@ class CommandView:
                 return _("Clear remembered cards")
             case "SetChargingProfile" | "ClearChargingProfile" | "GetCompositeSchedule":
                 return profile_request_words(self.command.action, payload)
+            case "ReserveNow":
+                card = mask_uid(str(payload.get("idTag", "")))
+                asked = _("Keep free for %(card)s") % {"card": card}
+                return asked + (_at(evse_id) or _(" (whole station)"))
+            case "CancelReservation":
+                return _("Give up reservation %(id)s") % {"id": payload.get("reservationId")}
+            case "SendLocalList":
+                full = payload.get("updateType") == "Full"
+                return (
+                    _("Send the list of cards")
+                    if full
+                    else _("Send what changed of the list of cards")
+                )
+            case "GetLocalListVersion":
+                return _("Ask for the version of its list")
             case "DataTransfer":
                 named = [payload.get("vendorId"), payload.get("messageId")]
                 return _("Send data: %(what)s") % {"what": " / ".join(filter(None, named))}
@@ -143,42 +154,25 @@ def command_page(
 
 
 def configuration_of(station: ChargingStation) -> Configuration | None:
-    """What is known of a station's settings; None before anything was. Two queries.
-
-    The last answer to a request for all of them, under what was read or changed by name since.
-    """
+    """What is known of a station's settings; None before anything was. Three queries."""
+    rows = sorted(settings_of(station), key=lambda row: row.variable.casefold())
+    if not rows:
+        return None
     agreed = Command.objects.filter(station=station, status=CommandStatus.ACCEPTED)
     whole = agreed.filter(action="GetConfiguration", payload={}).order_by("-id").first()
-    later = agreed.filter(action__in=["GetConfiguration", "ChangeConfiguration"])
-    if whole is not None:
-        later = later.filter(pk__gt=whole.pk)
-    known: dict[str, Setting] = {}
-    for command in [whole, *reversed(later.order_by("-id")[:_CHANGES_READ])]:
-        if command is not None:
-            known |= {setting.key: setting for setting in _told(command, known)}
-    if whole is None and not known:
-        return None
-    settings = sorted(known.values(), key=lambda setting: setting.key.casefold())
+    changes = agreed.filter(action="ChangeConfiguration", finished_at__in={row.at for row in rows})
+    changed = {
+        (str(command.payload.get("key")).casefold(), command.finished_at) for command in changes
+    }
+    settings = [_setting(row, (row.variable.casefold(), row.at) in changed) for row in rows]
     return Configuration(settings, whole.finished_at if whole else None)
 
 
-def _told(command: Command, known: dict[str, Setting]) -> Iterator[Setting]:
-    """What one answered command says of settings."""
-    response = command.response if isinstance(command.response, dict) else {}
-    if command.action == "GetConfiguration":
-        masked = mask_payload(command.action, response)
-        for item in masked.get("configurationKey") or []:
-            if isinstance(item, dict):
-                readonly = bool(item.get("readonly"))
-                yield Setting(str(item.get("key", "")), item.get("value"), readonly)
-        return
-    payload = mask_payload(command.action, command.payload)
-    key = str(payload.get("key", ""))
-    before = known.get(key)
-    yield Setting(
-        key,
-        str(payload.get("value", "")),
-        before.readonly if before else False,
-        changed_at=command.finished_at,
-        needs_restart=response.get("status") == "RebootRequired",
+def _setting(row: StationVariable, is_changed: bool) -> Setting:
+    return Setting(
+        row.variable,
+        MASK if is_secret_key(row.variable) else row.value,
+        bool(row.readonly),
+        changed_at=row.at if is_changed else None,
+        needs_restart=row.awaits_restart,  # type: ignore[attr-defined]
     )

@@ -98,6 +98,8 @@ def _said(command: Command) -> str:
     if "configurationKey" in response:
         count = len(response["configurationKey"] or [])
         return _("%(count)s settings told") % {"count": count}
+    if "listVersion" in response:
+        return _("Version %(version)s") % {"version": response["listVersion"]}
     status = _status_of(command)
     if command.action == "DataTransfer" and response.get("data"):
         return f"{_meaning(status)} {response['data']}".strip()

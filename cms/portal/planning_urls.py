@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cms.portal.views import charging_profiles
+from cms.portal.views import charging_profiles, reservations
 
 urlpatterns = [
     path("operator/charging-profiles/", charging_profiles.profile_list, name="charging-profiles"),
@@ -25,5 +25,10 @@ urlpatterns = [
         "operator/stations/<str:identity>/smart-charging/",
         charging_profiles.station_smart_charging,
         name="station-smart-charging",
+    ),
+    path(
+        "operator/stations/<str:identity>/reservations/",
+        reservations.station_reservations,
+        name="station-reservations",
     ),
 ]

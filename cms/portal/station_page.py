@@ -24,6 +24,7 @@ _TABS: list[tuple[str, str | Promise]] = [
     ("station-trace", _("Messages")),
     ("station-commands", _("Commands")),
     ("station-smart-charging", _("Smart charging")),
+    ("station-reservations", _("Reservations & cards")),
     ("station-configuration", _("Configuration")),
     ("station-security", _("Security")),
     ("station-upkeep", _("Firmware & logs")),

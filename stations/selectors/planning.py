@@ -35,14 +35,14 @@ def local_list_for(actor: Actor, station: ChargingStation) -> LocalList:
 
 
 def variables_for(actor: Actor, station: ChargingStation) -> QuerySet[StationVariable]:
-    """The settings of a station of the operator's as they are known.
+    """The settings of a station of the operator's, as `settings_of`."""
+    return settings_of(station).filter(station__operator=actor.operator)
 
-    `awaits_restart`: the station has not booted since it took the value.
-    """
+
+def settings_of(station: ChargingStation) -> QuerySet[StationVariable]:
+    """The settings of a station as they are known. `awaits_restart`: it has not booted since it took the value."""
     booted = StationState.objects.filter(station=OuterRef("station"), booted_at__gt=OuterRef("at"))
-    return StationVariable.objects.filter(
-        station=station, station__operator=actor.operator
-    ).annotate(
+    return StationVariable.objects.filter(station=station).annotate(
         awaits_restart=Case(
             When(Q(pending_reboot=True) & ~Exists(booted), then=Value(True)),
             default=Value(False),

@@ -109,6 +109,7 @@ STATION_TABS = (
     "station-commands",
     "station-configuration",
     "station-smart-charging",
+    "station-reservations",
     "station-security",
     "station-settings",
     "station-labels",

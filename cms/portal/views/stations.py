@@ -88,7 +88,7 @@ def station_question(request: OperatorRequest, identity: str, kind: str) -> Http
             "station": station,
             "form": form,
             "evse_id": form["evse_id"].value() if "evse_id" in form.fields else None,
-            "id_tokens": suggested[:_ID_TOKENS_SUGGESTED] if kind == "start" else [],
+            "id_tokens": suggested[:_ID_TOKENS_SUGGESTED] if "id_token" in form.fields else [],
             "room": "stations",
         },
         status=400 if form.is_bound else 200,

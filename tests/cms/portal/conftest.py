@@ -36,10 +36,12 @@ from tests.factories import (
     make_handshake_failure,
     make_id_token,
     make_installed_profile,
+    make_local_list,
     make_location,
     make_membership,
     make_message,
     make_operator,
+    make_reservation,
     make_security_event,
     make_state,
     make_station,
@@ -47,6 +49,7 @@ from tests.factories import (
     make_transaction,
     make_unknown_id_token,
     make_user,
+    unique,
 )
 
 
@@ -77,6 +80,7 @@ class World:
             "install-profile", "clear-profile", "clear-profiles", "composite-schedule", "data-transfer",
             "send-request", "raise-profile", "new-key", "renew-certificate", "install-root", "delete-root",
             "read-roots", "extended-trigger", "diagnostics", "security-log", "update-firmware",
+            "reserve", "cancel-reservation", "send-local-list", "local-list-version",
         ]  # fmt: skip
         tabs = [
             "sessions",
@@ -86,6 +90,7 @@ class World:
             "settings",
             "labels",
             "smart-charging",
+            "reservations",
             "security",
             "upkeep",
         ]
@@ -190,6 +195,11 @@ def make_world(operator: Operator | None = None) -> World:
         response=COMPOSITE,
         finished_at=timezone.now(),
     )
+    make_reservation(station, id_token_uid=id_token.uid)
+    make_reservation(station, evse_id=0, status="requested", reason="NoAnswer")
+    for status, reason in (("used", ""), ("rejected", "Occupied"), ("removed", "Rejected")):
+        make_reservation(station, status=status, reason=reason, ended_at=timezone.now())
+    make_local_list(station, id_token.uid, unique("TAG"), refusal="Failed")
     for use, hash_data in (
         ("central_system_root", {"hashAlgorithm": "SHA256", "serialNumber": "0a1b"}),
         ("manufacturer_root", None),

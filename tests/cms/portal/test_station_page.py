@@ -14,6 +14,7 @@ from accounts.models import AuditEntry
 from cms.portal.commands import configuration_of
 from cms.portal.faults import NO_ERROR, fault_of, meaning_of
 from stations.choices import CommandStatus
+from stations.commands.following import follow_ended
 from stations.models import ChargingStation, Command, StationState
 from stations.ocpp.validation import validate_request
 from stations.ocpp.versions import Version
@@ -261,25 +262,35 @@ def test_a_frame_is_copied_as_it_travelled(
 
 def _told(station: ChargingStation, *, payload: dict[str, object], **settings: str) -> Command:
     items = [{"key": key, "readonly": False, "value": value} for key, value in settings.items()]
-    return make_command(
-        station,
-        action="GetConfiguration",
-        payload=payload,
-        status=CommandStatus.ACCEPTED,
-        finished_at=timezone.now(),
-        response={"configurationKey": items},
+    return _worked_off(
+        make_command(
+            station,
+            action="GetConfiguration",
+            payload=payload,
+            status=CommandStatus.ACCEPTED,
+            finished_at=timezone.now(),
+            response={"configurationKey": items},
+        )
     )
+
+
+def _worked_off(command: Command) -> Command:
+    """As the outbox does."""
+    follow_ended(str(command.pk), {})
+    return command
 
 
 def _changed(station: ChargingStation, key: str, value: str, status: str) -> Command:
     accepted = status in ("Accepted", "RebootRequired")
-    return make_command(
-        station,
-        action="ChangeConfiguration",
-        payload={"key": key, "value": value},
-        status=CommandStatus.ACCEPTED if accepted else CommandStatus.REJECTED,
-        finished_at=timezone.now(),
-        response={"status": status},
+    return _worked_off(
+        make_command(
+            station,
+            action="ChangeConfiguration",
+            payload={"key": key, "value": value},
+            status=CommandStatus.ACCEPTED if accepted else CommandStatus.REJECTED,
+            finished_at=timezone.now(),
+            response={"status": status},
+        )
     )
 
 
