@@ -150,6 +150,12 @@ class Request(WebRequest):
         else:
             super().handleContentChunk(data)
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """It is whole. Twisted would now read a form into memory for `args`, which nobody looks at."""
+        self._body, self.content = self.content, BytesIO()
+        self._body.seek(0)
+        super().requestReceived(command, path, version)
+
     def _refuse_body(self) -> None:
         self._refused = True
         self.channel.refuse_body()
@@ -199,7 +205,6 @@ class Request(WebRequest):
         # Daphne would let any client choose ASGI's root_path with this header.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         if not self._wants_websocket():
-            self._body, self.content = self.content, BytesIO()
             self._flow = _Flow()
             self.registerProducer(self._flow, True)
             return super().process()

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from tests.server import ServerProcess, running_server
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 16_000_000
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -169,6 +169,29 @@ async def test_a_form_without_a_file_is_no_file(charger: httpx.AsyncClient) -> N
     assert (await charger.post(link, content=b"file")).status_code == 201
 
 
+async def test_large_files_cost_no_memory(
+    files_server: ServerProcess, charger: httpx.AsyncClient
+) -> None:
+    """Neither as a body nor as a form, which Twisted alone would read into memory."""
+    assert (await charger.get("/healthz")).status_code == 200
+    before = most_memory_of(files_server.pid)
+    body = bytes(MAX_BYTES)
+    link, _pk = await make_link()
+    assert (await charger.put(link, content=body)).status_code == 201
+    links = [(await make_link())[0] for _ in range(3)]
+    answers = await asyncio.gather(
+        *(charger.post(link, files={"file": ("log", body)}) for link in links)
+    )
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert most_memory_of(files_server.pid) - before < MAX_BYTES
+
+
+def most_memory_of(pid: int) -> int:
+    """The most bytes that a process has held at once."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
 async def test_elsewhere_bodies_are_small(charger: httpx.AsyncClient) -> None:
     for path in ("/login/", "/api/v1/id-tokens/", "/files/nothing/"):
         assert (await charger.post(path, content=bytes(MAX_BYTES))).status_code == 413, path
