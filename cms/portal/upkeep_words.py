@@ -217,7 +217,8 @@ def _installed(update: FirmwareUpdate) -> str:
 
 
 def _steps(update: FirmwareUpdate) -> list[Step]:
-    steps = [Step(Look("", "offline", "out"), _("Asked for"), update.created_at, _by(update))]
+    asked = Step(Look("", "offline", "out"), _("Asked for"), update.created_at, _by(update))
+    steps: list[Step] = []
     for entry in update.history:
         at = datetime.fromisoformat(entry["at"])
         if entry["status"] == "Booted":
@@ -237,7 +238,7 @@ def _steps(update: FirmwareUpdate) -> list[Step]:
     ):
         look = firmware_look(update.status)
         steps.append(Step(look, look.word, update.finished_at))
-    return sorted(steps, key=lambda step: step.at)
+    return [asked, *sorted(steps, key=lambda step: step.at)]
 
 
 def log_look(status: str) -> Look:
