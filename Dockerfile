@@ -32,6 +32,7 @@ RUN --mount=type=bind,from=packages,source=/packages,target=/packages \
 RUN python -c "from cms.run.translations import compile_messages; compile_messages()"
 
 USER magetsi
+RUN mkdir -m 700 /var/lib/magetsi/files
 # The settings insist on these; collecting files uses none of them, and none stays in the image.
 RUN SECRET_KEY=unused ALLOWED_HOSTS=unused DATABASE_URL=postgresql://unused REDIS_URL=redis://unused \
     python manage.py collectstatic --no-input --verbosity 0
