@@ -75,8 +75,8 @@ QUESTIONS: dict[str, Question] = {
     "send-local-list": Question(
         title=_("Send the list of cards"),
         consequence=_(
-            "The station lets these cards charge without asking, also while it is offline. Cards that "
-            "are blocked or deleted later are taken from its list by themselves."
+            "The station lets these cards charge without asking, also while it is offline. It is told by "
+            "itself of cards that are blocked or deleted later."
         ),
         button=_("Send"),
         queue=_send_list,

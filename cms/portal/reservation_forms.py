@@ -30,6 +30,13 @@ class ReserveForm(EvseChoiceForm):
     )
     field_order = ("id_token", "evse_id", "minutes")
 
+    def offer(self, actor: Actor, station: ChargingStation) -> None:
+        super().offer(actor, station)
+        # Few stations can keep just any place free.
+        first = station.evses.order_by("evse_id").first()
+        if first is not None:
+            self.initial.setdefault("evse_id", first.evse_id)
+
 
 class CancelReservationForm(StationForm):
     """Which of the open ones. Comes with the link, and can be chosen."""
