@@ -50,6 +50,7 @@ from stations.models import (
     StationCertificate,
     StationState,
     Transaction,
+    TrustedCA,
 )
 from stations.services.charging_profile_rules import TX_DEFAULT_PROFILE, constant_limit
 from stations.services.passwords import hash_password
@@ -143,6 +144,19 @@ def make_station_certificate(station: ChargingStation, **fields: Any) -> Station
         "installed_at": timezone.now(),
     }
     return StationCertificate.objects.create(station=station, **{**defaults, **fields})
+
+
+def make_trusted_ca(operator: Operator, **fields: Any) -> TrustedCA:
+    """A CA of which only the name and the print are there."""
+    return TrustedCA.objects.create(
+        operator=operator,
+        **{
+            "name": unique("CA"),
+            "fingerprint": secrets.token_hex(32),
+            "not_after": timezone.now() + timedelta(days=365),
+            **fields,
+        },
+    )
 
 
 def make_security_event(station: ChargingStation, **fields: Any) -> SecurityEvent:

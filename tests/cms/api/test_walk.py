@@ -38,8 +38,11 @@ from tests.factories import (
     make_meter_value,
     make_operator,
     make_reservation,
+    make_security_event,
     make_state,
     make_station,
+    make_station_certificate,
+    make_trusted_ca,
     make_unknown_id_token,
 )
 
@@ -109,6 +112,8 @@ class World:
             "/reservations/<str:id>/": make_reservation(station).pk,
             "/firmware/<str:id>/": make_firmware_file(operator).pk,
             "/log-uploads/<str:id>/": make_log_upload(station).pk,
+            "/security-events/<str:id>/": make_security_event(station).pk,
+            "/trusted-cas/<str:id>/": make_trusted_ca(operator).pk,
             "/sessions/<str:id>/": session.pk,
             "/cdrs/<str:id>/": CDR.objects.get(session=session).pk,
             "/tariffs/<str:id>/": tariff.ocpi_id,
@@ -116,6 +121,7 @@ class World:
         }
         self.rows_of_station = {
             "charging-profiles/<str:id>/": make_installed_profile(station).pk,
+            "certificates/<str:id>/": make_station_certificate(station).pk,
             "firmware-updates/<str:id>/": make_firmware_update(station).pk,
         }
         self.station = at_station
@@ -193,6 +199,9 @@ def test_another_operators_rows_are_in_no_list(world: World) -> None:
     for pattern in READABLE:
         response = api.get(other.address(pattern))
         assert response.status_code == 200, pattern
+        if response.headers["Content-Type"] != "application/json":
+            assert pattern == "/ca/", "the platform's own, everybody's"
+            continue
         assert not names & set(strings(response.json())), pattern
         if "<" not in pattern:
             ids = {row["id"] for row in response.json().get("results", []) if "id" in row}
