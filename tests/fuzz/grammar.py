@@ -35,7 +35,7 @@ ACTIONS = (
     "StopTransaction",
 )
 # Not served in this edition; their faults are told all the same.
-UNSERVED = frozenset({"SignCertificate"})
+UNSERVED: frozenset[str] = frozenset()
 
 OCCURRENCE = "OccurenceConstraintViolation"
 PROPERTY = "PropertyConstraintViolation"
