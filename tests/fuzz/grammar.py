@@ -34,9 +34,6 @@ ACTIONS = (
     "StatusNotification",
     "StopTransaction",
 )
-# Not served in this edition; their faults are told all the same.
-UNSERVED: frozenset[str] = frozenset()
-
 OCCURRENCE = "OccurenceConstraintViolation"
 PROPERTY = "PropertyConstraintViolation"
 TYPE = "TypeConstraintViolation"
@@ -273,8 +270,6 @@ def expectation(action: str, payload: Payload) -> frozenset[str]:
     codes |= {PROPERTY for value in _integers(payload) if not _INT64[0] <= value <= _INT64[1]}
     if not codes and _is_senseless(action, payload):
         codes.add(PROPERTY)
-    if not codes and action in UNSERVED:
-        codes.add("NotSupported")
     # Of several faults in one field the plainest is told: it is missing, it is of another type, its value is wrong.
     plainest = next((code for code in (OCCURRENCE, TYPE, PROPERTY) if code in codes), None)
     return frozenset({plainest} if plainest else codes or {""})
