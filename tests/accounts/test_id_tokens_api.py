@@ -60,7 +60,8 @@ def test_an_odd_uid_is_kept_as_written(api: Api, uid: str) -> None:
 def test_a_group_is_made_on_use_and_shared(api: Api, operator: Operator) -> None:
     for uid in ("A", "B"):
         api.post("/id-tokens/", {"uid": uid, "group": "Fleet"})
-    assert [group.name for group in IdTokenGroup.objects.all()] == ["Fleet"]
+    groups = IdTokenGroup.objects.filter(operator=operator)
+    assert [group.name for group in groups] == ["Fleet"]
     assert uids(api.results("/id-tokens/", group="Fleet")) == ["B", "A"]
     token = IdToken.objects.get(uid="A")
     assert api.patch(f"/id-tokens/{token.pk}/", {"group": None}).json()["group"] is None
