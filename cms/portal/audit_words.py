@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.choices import IdTokenStatus, IdTokenType, Role
 from accounts.models.id_token import mask_uid
 from billing.choices import SessionStatus, TariffStatus
+from billing.receipts import formats
 from billing.tariffs.exceptions import TariffInvalid
 from billing.tariffs.ocpi import parse_tariff
 from cms.portal.recorder import reason_words
@@ -166,7 +166,7 @@ def _choice(choices: Any, value: Any) -> str:
 
 def _moment(text: Any) -> str:
     try:
-        return date_format(datetime.fromisoformat(str(text)), "j M Y, H:i") + " UTC"
+        return formats.at(datetime.fromisoformat(str(text)), "UTC") + " UTC"
     except ValueError:
         return str(text)
 

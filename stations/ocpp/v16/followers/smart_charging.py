@@ -8,6 +8,7 @@ from stations.choices import CommandStatus
 from stations.commands.following import on_ended, on_queued
 from stations.models import Command, InstalledProfile
 from stations.ocpp.v16.charging_profiles import clear_from_v16, profile_from_v16
+from stations.ocpp.v16.followers.answers import answer_to
 from stations.services import charging_profiles as domain
 from stations.services.charging_profile_rules import TX_PROFILE
 
@@ -74,17 +75,12 @@ def clear_ended(command: Command) -> None:
 
 def said_by(command: Command) -> str:
     """The station's word on a command, Accepted where it gave none; else why there is none."""
-    response = command.response if isinstance(command.response, dict) else None
-    error = command.error or {}
-    invalid = error.get("code") == "invalid_response"
-    if response is not None and not invalid:
-        return str(response.get("status", "Accepted"))
-    match command.status:
-        case CommandStatus.TIMED_OUT:
-            return domain.NO_ANSWER
-        case CommandStatus.CANCELLED:
-            return domain.NOT_SENT
-    return str(error.get("code") or command.status)
+    answer = answer_to(command)
+    if answer.response is not None:
+        return answer.said or "Accepted"
+    if not answer.was_sent:
+        return domain.NOT_SENT
+    return answer.error or domain.NO_ANSWER
 
 
 def _note_requested(command: Command, profile: Mapping[str, Any], evse_id: int) -> None:
