@@ -106,6 +106,8 @@ async def test_a_driver_charges_and_reads_the_bill(
         await expect(page.get_by_role("heading", name="Plug in now")).to_be_visible()
         await charger.plug()
         await expect(page.get_by_role("link", name="Stop charging")).to_be_visible()
+        # Enough to cost a cent or two.
+        await charger.charge(energy_wh=30)
         figures = page.locator("#figures")
         await expect(figures).not_to_contain_text("0.00 kWh")
         await expect(figures).to_contain_text("kW")
