@@ -42,6 +42,7 @@ INSTALL_S = 5
 _HTTP_TIMEOUT_S = 30
 _MAX_IMAGE_BYTES = 512 * 1024 * 1024
 _HEAD = re.compile(rb"magetsi-firmware (\S{1,50})\s*\n")
+_PAUSE_S = 0.1
 _IN_NAME = re.compile(r"\d+(?:\.\d+)+")
 _FRAMES_TOLD = 200
 
@@ -248,6 +249,8 @@ class Upkeep:
             except CallErrorReceived:
                 return
             except (ConnectionLost, CallTimeout):
+                # The socket may be gone before the station has noticed; whoever switches it off gets a turn.
+                await asyncio.sleep(_PAUSE_S)
                 continue
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -9,12 +10,15 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from stations.simulator import VirtualStation
+from stations.simulator.client import ConnectionLost
+from stations.simulator.upkeep import Upkeep
 from tests.conformance.pki import make_ca
 
 AT = "2026-01-01T00:00:00Z"
@@ -195,3 +199,26 @@ async def test_a_log_is_uploaded_by_its_id_and_a_refusal_told(central, station, 
     await central.wait_for(lambda: "UploadFailure" in said(central, "LogStatusNotification"))
     told = central.payloads("LogStatusNotification")[-1]
     assert told == {"status": "UploadFailure", "requestId": 4}
+
+
+async def test_a_socket_that_is_gone_leaves_everybody_else_their_turn() -> None:
+    """A station that has not noticed yet, and is switched off in this very moment."""
+
+    class Unaware:
+        calls = 0
+
+        async def wait_until(self, *_: object) -> None:
+            """It takes itself for ready."""
+
+        async def call(self, *_: object) -> None:
+            self.calls += 1
+            assert self.calls < 1_000, "nobody else had a turn"
+            raise ConnectionLost("gone")
+
+    station = Unaware()
+    telling = asyncio.create_task(Upkeep(cast(VirtualStation, station)).tell("Heartbeat", {}))
+    while not station.calls:
+        await asyncio.sleep(0)
+    telling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await telling
