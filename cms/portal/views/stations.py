@@ -18,6 +18,7 @@ from cms.portal.commands import latest_commands
 from cms.portal.forms import StationForm
 from cms.portal.pages import page, station_address
 from cms.portal.questions import QUESTIONS
+from cms.portal.quirk_words import habits_of
 from cms.portal.recovery import recovery_of
 from cms.portal.refusals import show_refusal
 from cms.portal.selectors import StationView
@@ -39,6 +40,7 @@ def station_detail(request: OperatorRequest, identity: str) -> HttpResponse:
         return {
             "commands": commands,
             "recovery": recovery,
+            "habits": habits_of(view.station, getattr(view.station, "state", None), now=now),
             "has_open_commands": any(command.is_open for command in commands)
             or (recovery is not None and not recovery.is_over),
             "station_address": station_address(),
