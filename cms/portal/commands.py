@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models.id_token import mask_uid
 from cms.base.ids import parse_id
+from cms.portal.forms import MESSAGES
 from cms.portal.looks import COMMAND, Look
 from cms.portal.outcomes import outcome_words
 from cms.portal.profile_words import profile_request_words
@@ -16,6 +19,20 @@ from stations.choices import CommandStatus
 from stations.commands.secrets import MASK, is_secret_key, mask_payload
 from stations.models import ChargingStation, Command, StationVariable
 from stations.selectors.planning import settings_of
+
+# Requests that say the same whatever is in them.
+_PLAIN: dict[str, str | Promise] = {
+    "ClearCache": gettext_lazy("Clear remembered cards"),
+    "GetLocalListVersion": gettext_lazy("Ask for the version of its list"),
+    "GetDiagnostics": gettext_lazy("Fetch diagnostics"),
+    "GetLog": gettext_lazy("Fetch diagnostics"),
+    "UpdateFirmware": gettext_lazy("Update the firmware"),
+    "SignedUpdateFirmware": gettext_lazy("Update the firmware (signed)"),
+    "InstallCertificate": gettext_lazy("Install a root certificate"),
+    "DeleteCertificate": gettext_lazy("Delete a root certificate"),
+    "GetInstalledCertificateIds": gettext_lazy("Read the root certificates"),
+    "CertificateSigned": gettext_lazy("Send the certificate that it asked for"),
+}
 
 COMMANDS_SHOWN = 5
 COMMANDS_PER_PAGE = 50
@@ -85,9 +102,10 @@ class CommandView:
                 operative = payload.get("type") == "Operative"
                 asked = _("Put into service") if operative else _("Take out of service")
                 return asked + (_at(evse_id) or _(" (whole station)"))
-            case "TriggerMessage":
-                message = payload.get("requestedMessage")
-                return _("Send %(message)s") % {"message": message} + _at(evse_id)
+            case "TriggerMessage" | "ExtendedTriggerMessage":
+                name = str(payload.get("requestedMessage", ""))
+                asked = _("Ask for a message: %(what)s") % {"what": MESSAGES.get(name, name)}
+                return asked + _at(evse_id)
             case "ChangeConfiguration":
                 return _("Set %(key)s to %(value)s") % {
                     "key": payload.get("key"),
@@ -100,8 +118,6 @@ class CommandView:
                     if keys
                     else _("Read all settings")
                 )
-            case "ClearCache":
-                return _("Clear remembered cards")
             case "SetChargingProfile" | "ClearChargingProfile" | "GetCompositeSchedule":
                 return profile_request_words(self.command.action, payload)
             case "ReserveNow":
@@ -117,13 +133,13 @@ class CommandView:
                     if full
                     else _("Send what changed of the list of cards")
                 )
-            case "GetLocalListVersion":
-                return _("Ask for the version of its list")
+            case "GetLog" if payload.get("logType") == "SecurityLog":
+                return _("Fetch the security log")
             case "DataTransfer":
                 named = [payload.get("vendorId"), payload.get("messageId")]
                 return _("Send data: %(what)s") % {"what": " / ".join(filter(None, named))}
             case action:
-                return action
+                return str(_PLAIN.get(action, action))
 
     @property
     def answer(self) -> str:

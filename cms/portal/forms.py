@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.choices import IdTokenStatus
@@ -11,6 +12,23 @@ from accounts.services.actors import Actor
 from stations.models import ChargingStation, Location
 
 _EVSE_MOST = 2**31 - 1
+
+# What a station can be asked to send (OCPP 1.6 §7.1, MessageTrigger; Improved security, §4.6).
+MESSAGES: dict[str, str | Promise] = {
+    "StatusNotification": _("Status of its connectors"),
+    "MeterValues": _("Meter readings"),
+    "Heartbeat": _("A sign of life"),
+    "BootNotification": _("Boot notice: model, firmware, serial number"),
+    "DiagnosticsStatusNotification": _("State of a diagnostics upload"),
+    "FirmwareStatusNotification": _("State of a firmware update"),
+    "LogStatusNotification": _("State of a log upload"),
+    "SignChargePointCertificate": _("A request for a new certificate"),
+}
+
+
+def message_choices(*names: str) -> list[tuple[str, str | Promise]]:
+    """These messages, for a choice."""
+    return [(name, MESSAGES[name]) for name in names]
 
 
 class NothingForm(forms.Form):
@@ -68,14 +86,14 @@ class TriggerForm(EvseForm):
 
     message = forms.ChoiceField(
         label=_("Message"),
-        choices=[
-            ("StatusNotification", _("Status of its connectors")),
-            ("MeterValues", _("Meter readings")),
-            ("Heartbeat", _("A sign of life")),
-            ("BootNotification", _("Boot notice: model, firmware, serial number")),
-            ("DiagnosticsStatusNotification", _("State of a diagnostics upload")),
-            ("FirmwareStatusNotification", _("State of a firmware update")),
-        ],
+        choices=message_choices(
+            "StatusNotification",
+            "MeterValues",
+            "Heartbeat",
+            "BootNotification",
+            "DiagnosticsStatusNotification",
+            "FirmwareStatusNotification",
+        ),
     )
 
 

@@ -1,12 +1,13 @@
 """What became of a request to a station, in one sentence for people."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from stations.choices import CommandStatus
 from stations.models import Command
@@ -31,6 +32,24 @@ _SAID: dict[str, str | Promise] = {
     "Occupied": gettext_lazy("The connector is in use."),
     "Faulted": gettext_lazy("The connector has a fault."),
     "Unavailable": gettext_lazy("The connector is out of service."),
+    "NotFound": gettext_lazy("The station has no such certificate."),
+    "AcceptedCanceled": gettext_lazy("It took this one and gave up the one before."),
+    "InvalidCertificate": gettext_lazy("The station does not accept the signing certificate."),
+    "RevokedCertificate": gettext_lazy("The signing certificate was revoked."),
+}
+# Where the same word means something of its own.
+_SAID_OF: dict[tuple[str, str], str | Promise] = {
+    ("TriggerMessage", "NotImplemented"): gettext_lazy("The station cannot send this message."),
+    ("ExtendedTriggerMessage", "NotImplemented"): gettext_lazy(
+        "The station cannot send this message."
+    ),
+    ("ChangeConfiguration", "NotSupported"): gettext_lazy("The station has no such setting."),
+    ("UnlockConnector", "NotSupported"): gettext_lazy("The station has no lock there."),
+    ("SendLocalList", "NotSupported"): gettext_lazy("The station keeps no list."),
+    ("CancelReservation", "Rejected"): gettext_lazy("The station has no such reservation."),
+    ("GetInstalledCertificateIds", "NotFound"): gettext_lazy(
+        "The station has no certificate of this kind."
+    ),
 }
 # What refuses the request itself (OCPP-J 1.6 §4.2.3), and our own reasons.
 _CODES: dict[str, str | Promise] = {
@@ -76,8 +95,12 @@ def _waiting(expires_at: datetime, is_online: bool | None, zone: str) -> str:
 
 
 def _late(command: Command) -> str:
-    said = _status_of(command) or "Accepted"
-    return _("The station answered too late: %(said)s") % {"said": said}
+    """What a CALLERROR said is not kept when it comes late; there is no response then."""
+    if command.response is None:
+        return _("Its answer came too late: it was an error.")
+    if said := _said(command):
+        return _("Its answer came too late. %(said)s") % {"said": said}
+    return _("Its answer came too late: it did what was asked.")
 
 
 def _error(command: Command) -> str:
@@ -95,23 +118,45 @@ def _said(command: Command) -> str:
     response = command.response
     if not isinstance(response, dict):
         return ""
-    if "configurationKey" in response:
-        count = len(response["configurationKey"] or [])
-        return _("%(count)s settings told") % {"count": count}
+    if command.action == "GetConfiguration":
+        return _settings_told(response)
     if "listVersion" in response:
-        return _("Version %(version)s") % {"version": response["listVersion"]}
+        return _list_version(response["listVersion"])
+    if command.action == "GetDiagnostics":
+        # OCPP 1.6 §6.27: without a name there is nothing to send.
+        name = response.get("fileName")
+        return _("It sends %(file)s.") % {"file": name} if name else _("It has nothing to send.")
     status = _status_of(command)
+    if command.action == "GetInstalledCertificateIds" and status == "Accepted":
+        count = len(response.get("certificateHashData") or [])
+        return ngettext("%(count)s certificate told", "%(count)s certificates told", count) % {
+            "count": count
+        }
     if command.action == "DataTransfer" and response.get("data"):
-        return f"{_meaning(status)} {response['data']}".strip()
+        return f"{_meaning(command.action, status)} {response['data']}".strip()
     if command.action == "GetCompositeSchedule" and status == "Accepted":
         return _("The schedule is shown under Smart charging.")
-    return _meaning(status)
+    return _meaning(command.action, status)
 
 
-def _meaning(status: str) -> str:
+def _settings_told(response: dict[str, Any]) -> str:
+    words = _("%(count)s settings told") % {"count": len(response.get("configurationKey") or [])}
+    if unknown := response.get("unknownKey"):
+        words += "; " + _("not known there: %(keys)s") % {"keys": ", ".join(map(str, unknown))}
+    return words
+
+
+def _list_version(version: int) -> str:
+    """The two numbers that are none (OCPP 1.6 §5.10)."""
+    if version < 0:
+        return _("The station keeps no list.")
+    return _("Version %(version)s") % {"version": version} if version else _("Its list is empty.")
+
+
+def _meaning(action: str, status: str) -> str:
     if status in _SAID_BY_THE_PILL or not status:
         return ""
-    meaning = _SAID.get(status)
+    meaning = _SAID_OF.get((action, status)) or _SAID.get(status)
     return f"{meaning} ({status})" if meaning else status
 
 

@@ -3,6 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from cms.portal.forms import message_choices
 from stations.choices import SecurityProfile
 from stations.maintenance.x509 import Unacceptable, read_certificates
 
@@ -87,13 +88,13 @@ class ExtendedTriggerForm(forms.Form):
     )
     message = forms.ChoiceField(
         label=_("Message"),
-        choices=[
-            ("LogStatusNotification", _("State of a log upload")),
-            ("FirmwareStatusNotification", _("State of a firmware update")),
-            ("SignChargePointCertificate", _("A request for a new certificate")),
-            ("BootNotification", _("Boot notice: model, firmware, serial number")),
-            ("StatusNotification", _("Status of its connectors")),
-            ("MeterValues", _("Meter readings")),
-            ("Heartbeat", _("A sign of life")),
-        ],
+        choices=message_choices(
+            "LogStatusNotification",
+            "FirmwareStatusNotification",
+            "SignChargePointCertificate",
+            "BootNotification",
+            "StatusNotification",
+            "MeterValues",
+            "Heartbeat",
+        ),
     )

@@ -372,7 +372,7 @@ def command(status: str, **fields: Any) -> Command:
                 response={"status": "Accepted"},
             ),
             True,
-            "answered too late: Accepted",
+            "too late: it did what was asked.",
         ),
         (command("cancelled", error={"code": "expired"}), None, "never asked"),
         (command("cancelled"), None, "taken back before it was sent"),
