@@ -25,6 +25,14 @@ from stations.choices import ReviewReason, TransactionStatus
 from stations.models import Connector, Transaction
 
 _ACCEPTED = "Accepted"
+# Found here and nowhere else; found anew whenever the transaction changes.
+_OWN_REASONS = frozenset(
+    {
+        ReviewReason.NO_TARIFF,
+        ReviewReason.IMPLAUSIBLE_ENERGY,
+        ReviewReason.IMPLAUSIBLE_DURATION,
+    }
+)
 
 
 def open_session(*, transaction_id: int) -> ChargingSession | None:
@@ -182,15 +190,29 @@ def _is_refused(tx: Transaction) -> bool:
 def _opens_review(session: ChargingSession, tx: Transaction) -> bool:
     """Whether a person must look first; what speaks against the session is put down on the transaction."""
     found = doubts(_reported(tx))
-    open_reasons = {*tx.review_reasons, *found} - {ReviewReason.NO_TARIFF}
+    outdated = _outdated(tx) - set(found)
+    open_reasons = {*tx.review_reasons, *found} - outdated
     needs_price = bool(open_reasons) or not (_is_refused(tx) and not tx.energy_wh)
     if needs_price and session.tariff_version is None:
         found.append(ReviewReason.NO_TARIFF)
+        outdated.discard(ReviewReason.NO_TARIFF)
     add_review_reasons(tx.pk, found)
-    if ReviewReason.NO_TARIFF in tx.review_reasons and ReviewReason.NO_TARIFF not in found:
-        _close_review_reason(tx.pk, ReviewReason.NO_TARIFF)
+    for reason in outdated:
+        _close_review_reason(tx.pk, reason)
     nobody_to_bill = _is_refused(tx) and tx.id_token_id is None and bool(tx.energy_wh)
     return bool(open_reasons) or ReviewReason.NO_TARIFF in found or nobody_to_bill
+
+
+def _outdated(tx: Transaction) -> set[ReviewReason]:
+    """The open reasons that hold no longer unless they are found again.
+
+    What was found about an assumed end is not true of the reported one that replaced it, and a judgement
+    that was under way while the stop was written may have said once more that there is none.
+    """
+    candidates = set(_OWN_REASONS)
+    if tx.received_ended_at is not None:
+        candidates.add(ReviewReason.NO_STOP)
+    return {reason for reason in candidates if reason in tx.review_reasons}
 
 
 def _close_review_reason(transaction_id: int, reason: ReviewReason) -> None:

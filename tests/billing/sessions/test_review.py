@@ -214,3 +214,19 @@ def test_what_may_still_go_on_is_left_alone(station, fields):
     assert close_stuck_transactions() == 0
     tx.refresh_from_db()
     assert tx.is_current
+
+
+def test_a_stop_outlives_what_was_said_of_its_absence_meanwhile(station):
+    """A judgement that was under way while the stop was written said once more that there is none."""
+    tx = make_ended(station, energy_wh=10_000, review_reasons=["no_stop", "implausible_duration"])
+    tell("transaction.corrected", tx)
+    tx.refresh_from_db()
+    assert (session_of(tx).status, tx.review_reasons) == ("completed", [])
+
+
+def test_an_assumed_end_stays_in_review_however_often_it_is_judged(station):
+    tx = make_ended(station, received_ended_at=None, review_reasons=["no_stop"])
+    in_review(tx)
+    in_review(tx)
+    tx.refresh_from_db()
+    assert tx.review_reasons == ["no_stop"]
