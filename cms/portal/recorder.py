@@ -60,14 +60,16 @@ def timeline_of(view: SessionView, frames: list[Frame]) -> list[Step]:
     steps: list[Step] = []
     if tx is None:
         return [_look_for_vehicle(view)]
+    decisions = _decisions(view)
+    assumed = _is_assumed(tx, decisions)
     steps += _presented(tx, frames)
     steps += _statuses(tx, frames)
     steps += _begun(view, tx, frames)
     steps += _milestones(tx)
-    steps += _sockets(tx)
+    steps += _sockets(tx, assumed=assumed)
     steps += _commands(tx)
-    steps += _ended(tx, frames)
-    steps += _judged(view, tx)
+    steps += _ended(view, tx, frames, assumed=assumed)
+    steps += _judged(view, tx, decisions)
     # What happens at one moment keeps the order in which it is told above: Python's sort is stable.
     return sorted(steps, key=lambda step: step.at)
 
@@ -296,9 +298,16 @@ def _round_step(total_wh: int) -> int | None:
         size *= 10
 
 
-def _sockets(tx: Transaction) -> Iterator[Step]:
-    """When the station was lost and came back while it charged."""
+def _sockets(tx: Transaction, *, assumed: bool) -> Iterator[Step]:
+    """When the station was lost and came back while it charged.
+
+    An end that was assumed is that of the last reading; how the silence after it began is part of the story.
+    """
     end = tx.received_ended_at or tx.ended_at
+    if assumed and end:
+        back = Connection.objects.filter(station_id=tx.station_id, opened_at__gt=end)
+        opened_at = back.order_by("pk").values_list("opened_at", flat=True).first()
+        end = opened_at + timedelta(seconds=1) if opened_at else None
     during = Q(opened_at__gt=tx.received_started_at) | Q(closed_at__gt=tx.received_started_at)
     sockets = Connection.objects.filter(during, station_id=tx.station_id).order_by("pk")
     if end:
@@ -376,15 +385,19 @@ _STOPS = {
 }
 
 
-def stop_words(tx: Transaction) -> str:
-    """Who or what ended it. No reason at all means Local (OCPP 1.6 §6.49)."""
+def stop_words(tx: Transaction, *, assumed: bool) -> str:
+    """Who or what ended it; `assumed` as of `_is_assumed`. No reason at all means Local (OCPP 1.6 §6.49)."""
+    if assumed:
+        return _("Ended by us: no stop came, and this must be over")
     if tx.received_ended_at is None:
         return _("Ended by us: another start came, so this one must be over")
     words = _STOPS.get(tx.stop_reason)
     return words() if words else _("Stopped: %(reason)s") % {"reason": tx.stop_reason}
 
 
-def _ended(tx: Transaction, frames: list[Frame]) -> Iterator[Step]:
+def _ended(
+    view: SessionView, tx: Transaction, frames: list[Frame], *, assumed: bool
+) -> Iterator[Step]:
     if tx.ended_at is None:
         return
     stop = _first(frames, "StopTransaction")
@@ -394,11 +407,15 @@ def _ended(tx: Transaction, frames: list[Frame]) -> Iterator[Step]:
     if tx.meter_stop_wh is not None:
         details.append(_("Meter: %(reading)s.") % {"reading": exact_kwh(tx.meter_stop_wh)})
     details.append(_lateness(tx.ended_at, tx.received_ended_at))
+    if assumed:
+        details.append(_("These are the time and the meter of its last reading."))
+        if view.session.status == SessionStatus.IN_REVIEW:
+            details.append(_("If the station still tells its stop, the stop replaces them."))
     yield _step(
         tx.ended_at,
         "offline",
         "stop",
-        stop_words(tx),
+        stop_words(tx, assumed=assumed),
         " ".join(filter(None, details)),
         stop.message.pk if stop else None,
     )
@@ -415,10 +432,10 @@ def _closed(entry: AuditEntry) -> Step:
     return _step(entry.at, "offline", "user", title, detail)
 
 
-def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
-    """Review, release, bill."""
+def _decisions(view: SessionView) -> list[AuditEntry]:
+    """What people decided about a session in review, the oldest first."""
     session = view.session
-    releases = list(
+    return list(
         AuditEntry.objects.filter(
             operator_id=session.operator_id,
             object_type="charging_session",
@@ -428,26 +445,47 @@ def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
         .select_related("user", "api_key")
         .order_by("pk")
     )
+
+
+def _decided_at(view: SessionView, entry: AuditEntry) -> datetime:
+    """A release is written in one transaction with its bill, a moment after the bill's time."""
+    return min(entry.at, view.cdr.created_at) if view.cdr else entry.at
+
+
+def _reasons_held(tx: Transaction, decisions: list[AuditEntry]) -> list[str]:
+    """Why a person had to look, also where one has looked since."""
+    if decisions and decisions[0].before:
+        return list(decisions[0].before.get("review_reasons", []))
+    return list(tx.review_reasons)
+
+
+def _is_assumed(tx: Transaction, decisions: list[AuditEntry]) -> bool:
+    """Whether it was closed by itself, because no stop came, and none has come since."""
+    reasons = _reasons_held(tx, decisions)
+    return tx.received_ended_at is None and ReviewReason.ESTIMATED in reasons
+
+
+def _judged(view: SessionView, tx: Transaction, decisions: list[AuditEntry]) -> Iterator[Step]:
+    """Review, release, bill."""
+    session = view.session
     settled_at = tx.received_ended_at or tx.ended_at
-    reasons = list(tx.review_reasons)
-    if releases and releases[0].before:
-        reasons = list(releases[0].before.get("review_reasons", []))
-    held = session.status == SessionStatus.IN_REVIEW or bool(releases)
+    reasons = _reasons_held(tx, decisions)
+    held = session.status == SessionStatus.IN_REVIEW or bool(decisions)
     if held and settled_at:
+        # A stop may have come after the decision.
+        decided = [_decided_at(view, entry) for entry in decisions]
         yield _step(
-            settled_at,
+            min([settled_at, *decided]),
             "warn",
             "flag",
             _("Held for a review"),
             " ".join(map(reason_words, reasons))
             or _("Energy was taken on a card that was refused and belongs to nobody."),
         )
-    for entry in releases:
+    for entry in decisions:
         if entry.action != "session.release":
             yield _closed(entry)
             continue
-        # Written in one transaction with the bill, a moment after its time.
-        at = min(entry.at, view.cdr.created_at) if view.cdr else entry.at
         after = entry.after or {}
         detail = [f"“{after.get('reason', '')}”"]
         if after.get("energy_given"):
@@ -455,7 +493,7 @@ def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
                 _("The energy was put at %(energy)s.") % {"energy": exact_kwh(after["energy_wh"])}
             )
         yield _step(
-            at,
+            _decided_at(view, entry),
             "good",
             "user",
             _("Released by %(name)s") % {"name": who_did(entry)},
@@ -463,14 +501,9 @@ def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
         )
     if view.cdr is not None:
         yield _billed(view.cdr)
-        if reasons_since := ([] if held else tx.review_reasons):
-            yield _step(
-                max(view.cdr.created_at, settled_at or view.cdr.created_at),
-                "warn",
-                "flag",
-                _("Something changed after it was billed"),
-                " ".join(map(reason_words, reasons_since)),
-            )
+        # Whoever released it closed the reasons of then.
+        if tx.review_reasons:
+            yield _changed_since(view.cdr, tx, reasons if held else [])
     elif session.status == SessionStatus.CANCELLED and settled_at:
         yield _step(
             settled_at,
@@ -478,6 +511,16 @@ def _judged(view: SessionView, tx: Transaction) -> Iterator[Step]:
             "cross",
             _("Cancelled: nothing was charged and nothing is billed"),
         )
+
+
+def _changed_since(cdr: CDR, tx: Transaction, held_for: list[str]) -> Step:
+    """`held_for` are the reasons that a person closed before it was billed."""
+    at = max(cdr.created_at, tx.received_ended_at or cdr.created_at)
+    if ReviewReason.NO_STOP in held_for and tx.received_ended_at is not None:
+        detail = _("The station told its stop after all, and it differs from what was billed.")
+    else:
+        detail = " ".join(map(reason_words, tx.review_reasons))
+    return _step(at, "warn", "flag", _("Something changed after it was billed"), detail)
 
 
 def _billed(cdr: CDR) -> Step:

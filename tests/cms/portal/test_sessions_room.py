@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
@@ -287,6 +288,106 @@ def test_a_start_that_was_kept_offline_says_how_late_it_came(world: World, owner
     )
     page = text(owner, f"/operator/sessions/{_session(tx).pk}/")
     assert "The station kept this to itself and told us 4:00:00 later." in page
+
+
+@pytest.fixture
+def silent(world: World) -> Transaction:
+    """Closed by itself: read last after 24 minutes, lost after 40, back after 5 hours without a stop."""
+    start = timezone.now().replace(microsecond=0) - timedelta(hours=8)
+    tx = make_ended(
+        world.station,
+        energy_wh=2_000,
+        started_at=start,
+        ended_at=start + timedelta(minutes=24),
+        device_ended_at=None,
+        received_ended_at=None,
+        review_reasons=["no_stop", "estimated"],
+    )
+    for number, (opened, closed) in enumerate([(-60, 40), (300, 360), (370, None)], start=11):
+        Connection.objects.create(
+            station=world.station, generation=number, gateway_id=UUID(int=number),
+            protocol="ocpp1.6", security_profile=1, remote_address="192.0.2.1",
+            opened_at=start + timedelta(minutes=opened),
+            closed_at=start + timedelta(minutes=closed) if closed else None,
+        )  # fmt: skip
+    _session(tx)
+    return tx
+
+
+def _story(client: Client, tx: Transaction) -> str:
+    session = ChargingSession.objects.get(transaction=tx)
+    page = _without_times(text(client, f"/operator/sessions/{session.pk}/"))
+    return page[page.index("What happened") :]
+
+
+def _stop_late(tx: Transaction) -> None:
+    """The stop of a queue, as the gateway writes it: after an hour, 5 kWh."""
+    ended_at = tx.started_at + timedelta(hours=1)
+    Transaction.objects.filter(pk=tx.pk).update(
+        ended_at=ended_at, device_ended_at=ended_at,
+        received_ended_at=tx.started_at + timedelta(hours=8),
+        meter_stop_wh=10_000, stop_reason="Local", review_reasons=[],
+    )  # fmt: skip
+    tell("transaction.corrected", tx)
+
+
+def _in_order(story: str, *sentences: str) -> None:
+    places = [story.index(sentence) for sentence in sentences]
+    assert places == sorted(places)
+
+
+def test_an_end_that_was_assumed_says_so_and_how_the_silence_began(
+    owner: Client, silent: Transaction
+) -> None:
+    story = _story(owner, silent)
+    _in_order(
+        story,
+        "Charging was started",
+        "Ended by us: no stop came, and this must be over Meter: 7.000 kWh. These are the time and the meter of "
+        "its last reading. If the station still tells its stop, the stop replaces them.",
+        "Held for a review The station never reported a stop. Energy was estimated from readings.",
+        "The connection to the station was lost",
+        "The station is connected again",
+    )
+    assert story.count("The connection to the station was lost") == 1
+    assert "another start came" not in story
+
+
+def test_a_late_stop_tells_the_whole_story_without_a_review(
+    owner: Client, silent: Transaction
+) -> None:
+    _stop_late(silent)
+    story = _story(owner, silent)
+    _in_order(
+        story,
+        "The connection to the station was lost",
+        "Stopped at the station, with a card or a button Meter: 10.000 kWh. The station kept this to itself and "
+        "told us 7:00:00 later.",
+        "The station is connected again",
+        "Priced at 2.40 EUR",
+    )
+    assert "Held for a review" not in story
+    assert "Ended by us" not in story
+
+
+def test_a_stop_after_the_bill_of_an_estimate_is_told_after_the_bill(
+    owner: Client, silent: Transaction
+) -> None:
+    session = ChargingSession.objects.get(transaction=silent)
+    owner.post(f"/operator/sessions/{session.pk}/", {"reason": "The driver agrees."})
+    billed = _story(owner, silent)
+    assert "Ended by us: no stop came" in billed
+    assert "the stop replaces them" not in billed
+    _stop_late(silent)
+    _in_order(
+        _story(owner, silent),
+        "Stopped at the station",
+        "Held for a review",
+        "Released by",
+        "Priced at 0.96 EUR",
+        "Something changed after it was billed The station told its stop after all, and it differs from what was "
+        "billed.",
+    )
 
 
 def test_the_queries_of_a_story_do_not_grow_with_it(
