@@ -14,6 +14,7 @@ from accounts.selectors import id_tokens_for
 from accounts.services.permissions import require
 from cms.base.errors import Conflict, Invalid
 from cms.portal.access import OperatorRequest, operator_page
+from cms.portal.clock_words import clock_words
 from cms.portal.commands import latest_commands
 from cms.portal.forms import StationForm
 from cms.portal.pages import page, station_address
@@ -23,6 +24,7 @@ from cms.portal.recovery import recovery_of
 from cms.portal.refusals import show_refusal
 from cms.portal.selectors import StationView
 from cms.portal.station_page import station_page
+from stations.selectors.clock import clock_fault_of
 from stations.selectors.stations import get_station_with_state_for
 
 _ID_TOKENS_SUGGESTED = 50
@@ -37,10 +39,14 @@ def station_detail(request: OperatorRequest, identity: str) -> HttpResponse:
         now = timezone.now()
         commands = latest_commands(view.station)
         recovery = recovery_of(view, now=now)
+        state = getattr(view.station, "state", None)
+        zone = (view.station.location or request.actor.operator).time_zone
+        clock = clock_fault_of(view.station, state, zone=zone, now=now)
         return {
             "commands": commands,
             "recovery": recovery,
-            "habits": habits_of(view.station, getattr(view.station, "state", None), now=now),
+            "habits": habits_of(view.station, state, now=now),
+            "clock": clock_words(clock) if clock else None,
             "has_open_commands": any(command.is_open for command in commands)
             or (recovery is not None and not recovery.is_over),
             "station_address": station_address(),
