@@ -28,6 +28,7 @@ from stations.ingest import cache, sql
 from stations.ingest.cache import Cache
 from stations.ingest.facts import ConnectionClosed
 from stations.ingest.writer import Writer
+from stations.newcomers import NEWCOMERS, NO_STATION, Newcomers
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class Gateway:
         self.cache = Cache(self._fetch_one)
         self.writer = Writer(self._connect, self._note_changes)
         self._changed: dict[int, set[int]] = {}
+        self._newcomers = Newcomers()
         # For what goes through the ORM, off the hot path.
         self._threads = ThreadPoolExecutor(ORM_THREADS, thread_name_prefix="orm")
         self._tasks: list[asyncio.Task[None]] = []
@@ -346,6 +348,13 @@ class Gateway:
         """Something of a connected station changed that its open pages show."""
         self._note_changes({station_id})
 
+    def note_refusal(self, identity: str, operator_id: int | None, station_id: int | None) -> None:
+        """A station was turned away; one that nobody knows concerns whoever may adopt it."""
+        if operator_id is not None and station_id is not None:
+            self._changed.setdefault(operator_id, set()).add(station_id)
+        else:
+            self._newcomers.knocked(identity, asyncio.get_running_loop().time())
+
     def _note_changes(self, stations: set[int]) -> None:
         for station_id in stations:
             link = self.links.get(station_id)
@@ -358,11 +367,14 @@ class Gateway:
         while True:
             await asyncio.sleep(PUBLISH_INTERVAL_S)
             changed, self._changed = self._changed, {}
-            for operator_id, stations in changed.items():
-                message = {"type": "stations.changed", "stations": sorted(stations)}
+            told = [(f"operator.{each}", sorted(stations)) for each, stations in changed.items()]
+            if self._newcomers.take():
+                told.append((NEWCOMERS, [NO_STATION]))
+            for group, stations in told:
+                message = {"type": "stations.changed", "stations": stations}
                 try:
                     async with asyncio.timeout(2):
-                        await layer.group_send(f"operator.{operator_id}", message)
+                        await layer.group_send(group, message)
                 except Exception as error:  # noqa: BLE001 - whatever Redis does, stations go on
                     logger.debug("pages were not told of changes: %s", error)
                     break

@@ -13,8 +13,10 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from accounts.models import User
+from accounts.models import Membership, User
+from accounts.services.permissions import allows
 from cms.portal.access import SESSION_KEY, choose_membership, memberships_of
+from stations.newcomers import NEWCOMERS
 
 logger = logging.getLogger("magetsi.errors")
 
@@ -23,7 +25,7 @@ _LOST = re.compile(rb"lost=([0-9A-F]{8})")
 
 
 class StationsChanged(TypedDict):
-    """What a gateway publishes to the group `operator.<pk>`."""
+    """What a gateway publishes to the groups `operator.<pk>` and `newcomers`."""
 
     type: str
     stations: list[int]
@@ -32,15 +34,18 @@ class StationsChanged(TypedDict):
 class OperatorConsumer(AsyncJsonWebsocketConsumer):
     """`/ws/operator/`: sends `{"changed": [station ids]}` as stations of the member's operator change."""
 
-    group: str | None = None
+    heard: tuple[str, ...] = ()
 
     async def connect(self) -> None:
-        operator_id = await self._operator_id() if self._is_own_page() else None
-        if operator_id is None:
+        membership = await self._membership() if self._is_own_page() else None
+        if membership is None:
             await self.close(code=NOT_ALLOWED)
             return
-        self.group = f"operator.{operator_id}"
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.heard = (f"operator.{membership.operator_id}",)
+        if allows(membership.role, "handshakes.adopt"):
+            self.heard += (NEWCOMERS,)
+        for group in self.heard:
+            await self.channel_layer.group_add(group, self.channel_name)
         await self.accept()
         lost = _LOST.fullmatch(self.scope["query_string"])
         if lost:  # the reference that the page showed meanwhile
@@ -48,8 +53,8 @@ class OperatorConsumer(AsyncJsonWebsocketConsumer):
         await self.send_json({"changed": []})
 
     async def disconnect(self, code: int) -> None:
-        if self.group is not None:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        for group in self.heard:
+            await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: Any = None, bytes_data: Any = None, **kwargs: Any) -> None:
         """Pages have nothing to say here."""
@@ -66,11 +71,10 @@ class OperatorConsumer(AsyncJsonWebsocketConsumer):
             urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS
         )
 
-    async def _operator_id(self) -> int | None:
+    async def _membership(self) -> Membership | None:
         user = self.scope.get("user")
         if not isinstance(user, User) and not getattr(user, "is_authenticated", False):
             return None
         slug = await database_sync_to_async(self.scope["session"].get)(SESSION_KEY)
         memberships = await database_sync_to_async(memberships_of)(user)
-        membership = choose_membership(memberships, slug)
-        return membership.operator_id if membership else None
+        return choose_membership(memberships, slug)

@@ -141,6 +141,9 @@ class Batch:
             await connection.execute(
                 sql.INSERT_CONNECTIONS, [columns[0], generations, *columns[1:]]
             )
+            await connection.execute(
+                sql.RESOLVE_HANDSHAKE_FAILURES, _columns(facts, "station_id remote_address at")
+            )
         closed = [fact for _, fact in self._take(ConnectionClosed)]
         if closed:
             await connection.execute(

@@ -334,6 +334,21 @@ SET last_seen_at = EXCLUDED.last_seen_at, times_seen = k.times_seen + 1,
     station_identity = EXCLUDED.station_identity
 """
 
+# Let in now from where it was turned away before: whatever was wrong is mended. An attempt from elsewhere stays
+# on the list, since it may be somebody else's. In the order in which refusals are written.
+RESOLVE_HANDSHAKE_FAILURES = """
+UPDATE stations_handshakefailure h SET resolved_at = now()
+FROM (
+    SELECT f.id FROM stations_handshakefailure f
+    JOIN unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS u(station_id, remote_address, at)
+      ON f.station_id = u.station_id AND f.remote_address = u.remote_address AND f.last_at <= u.at
+    WHERE f.resolved_at IS NULL
+    ORDER BY f.identity, f.reason, f.remote_address
+    FOR UPDATE OF f
+) mended
+WHERE h.id = mended.id
+"""
+
 UPSERT_HANDSHAKE_FAILURES = """
 INSERT INTO stations_handshakefailure AS h
     (operator_id, station_id, identity, reason, detail, remote_address, subprotocols, first_at, last_at)

@@ -120,6 +120,7 @@ class OcppConsumer(AsyncConsumer):
         )
         with contextlib.suppress(FactQuarantined):
             await self.endpoint.gateway.writer.record(fact)
+            self.endpoint.gateway.note_refusal(fact.identity, fact.operator_id, fact.station_id)
         await _deny(scope, send, refused.status, refused.reason)
 
 

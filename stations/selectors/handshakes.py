@@ -8,12 +8,15 @@ from cms.base.ids import get_by_id
 from stations.choices import HandshakeRefusal
 from stations.models import HandshakeFailure
 
+_NOBODYS = (HandshakeRefusal.UNKNOWN_IDENTITY, HandshakeRefusal.BAD_IDENTITY)
+
 
 def handshake_failures_for(actor: Actor) -> QuerySet[HandshakeFailure]:
-    """Refusals of the operator's own stations and, for who may adopt them, of nobody's identities."""
+    """Refusals of the operator's own stations and, for who may adopt them, of nobody's: unknown identities, and
+    addresses that end in none."""
     visible = Q(operator=actor.operator)
     if allows(actor.role, "handshakes.adopt"):
-        visible |= Q(operator__isnull=True, reason=HandshakeRefusal.UNKNOWN_IDENTITY)
+        visible |= Q(operator__isnull=True, reason__in=_NOBODYS)
     return HandshakeFailure.objects.filter(visible).select_related("station")
 
 

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from stations.models import Connection, HandshakeFailure, StationState
+from stations.newcomers import Newcomers
 from stations.services.passwords import hash_password
 from stations.simulator.client import HandshakeRefused, RawClient
+from tests.factories import make_handshake_failure
 from tests.stations.ocpp.conftest import PASSWORD, Station, eventually, in_db
 
 
@@ -69,6 +71,33 @@ async def test_refusals_of_one_kind_are_counted_in_one_row(ocpp_server, tenant):
         await refused(ocpp_server.ocpp_url, row.identity)
     failure = await in_db(lambda: HandshakeFailure.objects.get(station=row))
     assert failure.times == 3
+
+
+async def test_who_is_let_in_is_off_the_list_of_those_turned_away_there(ocpp_server, tenant):
+    row = await in_db(tenant.make_station)
+    await refused(ocpp_server.ocpp_url, row.identity, password="wrong-password-of-20")
+    # The same from somewhere else may be somebody else.
+    elsewhere = await in_db(lambda: make_handshake_failure(row))
+    client = await RawClient.open(ocpp_server.ocpp_url, row.identity, password=PASSWORD)
+    assert await Station(client, row).is_heard()
+    still_open = HandshakeFailure.objects.filter(station=row, resolved_at=None)
+    assert await in_db(lambda: list(still_open)) == [elsewhere]
+    await client.close()
+    await refused(ocpp_server.ocpp_url, row.identity, password="wrong-password-of-20")
+    assert await in_db(still_open.all().count) == 2
+
+
+def test_a_newcomer_is_told_of_once_a_minute():
+    newcomers = Newcomers()
+    newcomers.knocked("CP-1", 0.0)
+    newcomers.knocked("CP-1", 59.0)
+    assert [newcomers.take(), newcomers.take()] == [True, False]
+    newcomers.knocked("CP-1", 59.0)
+    assert not newcomers.take()
+    newcomers.knocked("CP-2", 59.0)
+    assert newcomers.take()
+    newcomers.knocked("CP-1", 60.0)
+    assert newcomers.take()
 
 
 @pytest.mark.parametrize("subprotocols", [None, ["ocpp9.9"], ["OCPP1.6"]])
