@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cms.portal.looks import Look
+from cms.portal.past import Past
 from stations.choices import ProfileStatus
 from stations.models import InstalledProfile
 from stations.ocpp.v16.charging_profiles import purpose_from_v16
@@ -112,6 +113,11 @@ class InstalledView:
     def reason(self) -> str:
         """Why it is not there; the station's own word where we have none for it."""
         return str(_REASONS.get(self.row.reason, self.row.reason))
+
+    @property
+    def past(self) -> Past:
+        row = self.row
+        return Past(self.title, row.profile_id, row.evse_id, row.ended_at, self.look, self.reason)
 
     @property
     def is_present(self) -> bool:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models.id_token import mask_uid
 from cms.portal.looks import Look
+from cms.portal.past import Past
 from stations.choices import ReservationStatus
 from stations.models import LocalList, Reservation
 from stations.services import local_lists, reservations
@@ -75,6 +76,11 @@ class ReservationView:
     @property
     def is_open(self) -> bool:
         return self.row.status in reservations.OPEN
+
+    @property
+    def past(self) -> Past:
+        row = self.row
+        return Past(self.card, row.reservation_id, row.evse_id, row.ended_at, self.look, self.words)
 
     @property
     def words(self) -> str:

@@ -174,7 +174,7 @@ def station_smart_charging(request: OperatorRequest, identity: str) -> HttpRespo
                 installed_view(row, zone=zone)
                 for row in installed_profiles_for(request.actor, station)[:_PROFILES_SHOWN]
             ],
-            "past": [installed_view(row, zone=zone) for row in past[:_PAST_SHOWN]],
+            "past": [installed_view(row, zone=zone).past for row in past[:_PAST_SHOWN]],
             "composites": [
                 {
                     "told": told,

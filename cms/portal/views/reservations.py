@@ -29,7 +29,9 @@ def station_reservations(request: OperatorRequest, identity: str) -> HttpRespons
         running, _more = command_page(view.station, before="", size=1)
         return {
             "reservations": reservation_views(rows.filter(status__in=OPEN)[:_OPEN_SHOWN]),
-            "past": reservation_views(rows.exclude(status__in=OPEN)[:_PAST_SHOWN]),
+            "past": [
+                view.past for view in reservation_views(rows.exclude(status__in=OPEN)[:_PAST_SHOWN])
+            ],
             "local_list": LocalListView(local_list, is_under_way(local_list)),
             "has_open_commands": any(command.is_open for command in running),
         }
