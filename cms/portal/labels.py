@@ -29,6 +29,11 @@ class Label:
         return f"{code[:4]}-{code[4:]}"
 
     @property
+    def address_start(self) -> str:
+        """The address up to the code, where it may go on in the next line."""
+        return self.address.removesuffix(self.connector.code or "")
+
+    @property
     def kind(self) -> str:
         return STANDARDS.get(self.connector.standard, self.connector.standard)
 
