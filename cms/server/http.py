@@ -165,11 +165,13 @@ class Request(WebRequest):
 
         Daphne would put all of it into memory first.
         """
+        await asyncio.sleep(
+            0
+        )  # Pieces are at hand; others want their turn, and the peer may leave.
         if self._read_whole or self._body is None or self._body.closed:
             while (message := await self.application_queue.get())["type"] == "http.request":
                 pass
             return dict(message)
-        await asyncio.sleep(0)  # Pieces are at hand; others want their turn.
         piece = self._body.read(_PIECE_BYTES)
         self._read_whole = len(piece) < _PIECE_BYTES
         return {"type": "http.request", "body": piece, "more_body": not self._read_whole}
