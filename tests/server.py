@@ -113,7 +113,8 @@ class ServerProcess:
                 raise RuntimeError(f"The server ended with {code} while starting.")
             try:
                 address = f"{self.http_url}/healthz"
-                with urlopen(address, timeout=1, context=self.tls):  # noqa: S310 - our own
+                # The first answer takes long where others want the processor, too.
+                with urlopen(address, timeout=20, context=self.tls):  # noqa: S310 - our own
                     return
             except HTTPError:
                 raise
