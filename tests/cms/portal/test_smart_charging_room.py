@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.choices import Role
+from cms.base.errors import Invalid
 from cms.portal.outcomes import outcome_words
+from cms.portal.refusals import told
 from stations.models import ChargingProfile, Command, InstalledProfile
+from stations.services.charging_profile_rules import MAX_PROFILE, check_profile, constant_limit
 from tests.cms.portal.conftest import NIGHT_AND_DAY, World
 from tests.factories import make_charging_profile, make_operator
 
@@ -381,3 +384,77 @@ def command(status: str, **fields: Any) -> Command:
 def test_every_outcome_has_its_sentence(asked: Command, online: bool | None, sentence: str) -> None:
     words = outcome_words(asked, is_online=online, zone="Europe/Berlin")
     assert sentence in words if sentence else words == ""
+
+
+# --- refusals in the reader's language -------------------------------------------------------------
+
+PERIOD = {"startPeriod": 0, "limit": 16}
+
+
+def broken(**fields: Any) -> dict[str, Any]:
+    """A profile with one thing wrong; `schedule` are fields of its schedule."""
+    schedule = {
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [PERIOD],
+        **fields.pop("schedule", {}),
+    }
+    return {
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": [schedule],
+        **fields,
+    }
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        broken(chargingProfilePurpose="ChargingStationMaxProfile"),
+        broken(chargingProfileKind="Recurring"),
+        broken(recurrencyKind="Daily"),
+        broken(stackLevel=-1),
+        broken(validFrom="2026-01-02T00:00:00Z", validTo="2026-01-01T00:00:00Z"),
+        broken(transactionId="7"),
+        broken(
+            chargingProfileKind="Absolute",
+            schedule={"chargingSchedulePeriod": [PERIOD, {**PERIOD, "startPeriod": 60}]},
+        ),
+        broken(schedule={"startSchedule": "2026-01-01T00:00:00Z"}),
+        broken(schedule={"duration": 0}),
+        broken(schedule={"chargingSchedulePeriod": [{**PERIOD, "startPeriod": 5}]}),
+        broken(schedule={"chargingSchedulePeriod": [PERIOD, PERIOD]}),
+        broken(schedule={"chargingSchedulePeriod": [PERIOD, {**PERIOD, "startPeriod": 2**31}]}),
+        broken(schedule={"chargingSchedulePeriod": [{**PERIOD, "numberPhases": 4}]}),
+        broken(schedule={"chargingSchedulePeriod": [{**PERIOD, "phaseToUse": 1}]}),
+        broken(schedule={"chargingSchedulePeriod": [{**PERIOD, "limit": -1}]}),
+        broken(schedule={"chargingSchedulePeriod": [{**PERIOD, "limit": 16.25}]}),
+    ],
+)
+def test_what_breaks_a_rule_is_said_in_french_too(profile: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_profile(profile)
+    sentences = [said for group in caught.value.data["fields"].values() for said in group]
+    with translation.override("fr"):
+        assert all(told(sentence) != sentence for sentence in sentences), sentences
+
+
+def test_a_button_refuses_in_the_readers_language(world: World, owner: Client) -> None:
+    profile = make_charging_profile(
+        world.operator, profile=constant_limit("A", 16, purpose=MAX_PROFILE)
+    )
+    path = station(world, "ask/install-profile/")
+    answer = owner.post(
+        path, {"profile": profile.pk, "evse_id": 1}, headers={"accept-language": "fr"}
+    )
+    assert answer.status_code == 400
+    assert "vaut pour toute la borne" in answer.content.decode()
+
+
+def test_the_library_and_the_firmware_are_a_click_from_the_stations(
+    world: World, viewer: Client
+) -> None:
+    page = viewer.get("/operator/stations/").content.decode()
+    for path in (LIST, "/operator/firmware/"):
+        assert f'href="{path}"' in page
+        assert viewer.get(path).status_code == 200
