@@ -225,6 +225,8 @@ SPECTACULAR_SETTINGS = {
         "HandshakeRefusalEnum": "stations.choices.HandshakeRefusal.values",
         "IdTokenStatusEnum": "accounts.api.serializers.TOKEN_STATUSES",
         "IdTokenTypeEnum": "accounts.choices.IdTokenType.values",
+        "LogKindEnum": "stations.choices.LogKind.values",
+        "RepairKindEnum": "stations.choices.RepairKind.values",
         "SessionStatusEnum": "billing.choices.SessionStatus.values",
         "TransactionStatusEnum": "stations.choices.TransactionStatus.values",
     },

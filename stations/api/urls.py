@@ -6,7 +6,15 @@ Transactions are registered by `cms.api`, which knows their sessions.
 
 from django.urls import include, path
 
-from stations.api import charging_profiles, commands, planning, security, upkeep, views
+from stations.api import (
+    charging_profiles,
+    commands,
+    planning,
+    repairs,
+    security,
+    upkeep,
+    views,
+)
 
 _of_station = [
     path("", views.StationDetail.as_view(), name="station"),
@@ -39,6 +47,7 @@ _of_station = [
         name="station-charging-profile",
     ),
     path("local-list/", planning.StationLocalList.as_view(), name="station-local-list"),
+    path("repairs/", repairs.StationRepairs.as_view(), name="station-repairs"),
     path("variables/", planning.StationVariables.as_view(), name="station-variables"),
     path(
         "firmware-updates/",

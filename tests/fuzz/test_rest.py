@@ -170,6 +170,7 @@ async def known_operations(site: Site) -> list[Operation]:
             "handshake-failures/",
             "local-list/",
             "messages/",
+            "repairs/",
             "reset/",
             "start/",
             "stop/",
