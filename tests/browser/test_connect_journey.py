@@ -3,6 +3,8 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -12,9 +14,10 @@ from stations.choices import SecurityProfile
 from stations.models import ChargingStation
 from stations.services.passwords import hash_password
 from stations.simulator import VirtualStation
+from stations.simulator.client import HandshakeRefused, RawClient
 from tests.browser.person import Person
 from tests.browser.site import Site
-from tests.factories import make_station, unique
+from tests.factories import STATION_PASSWORD, make_station, unique
 from tests.stations.ocpp.conftest import in_db
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -64,8 +67,10 @@ class Installer:
         return time.monotonic() - self.began
 
     async def choose(self, button: str) -> Locator:
-        """The row's button; returns what it opens."""
-        await self.person.click(self.row.get_by_role("link", name=button))
+        """The row's button, after the link to the station; returns what it opens."""
+        link = self.row.get_by_role("link").last
+        await expect(link).to_contain_text(button)
+        await self.person.click(link)
         dialog = self.page.get_by_role("dialog")
         await expect(dialog).to_contain_text(self.identity)
         return dialog
@@ -155,3 +160,94 @@ async def test_a_charger_that_nobody_knows_is_adopted(
         await installer.person.click(installer.page.get_by_role("link", name="To the station"))
         took = await installer.sees_it_online()
     tell(f"unknown charger seen after {seen_s:.1f} s; adopted and online: {took}")
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One way to be turned away: what is sent, and what the refusal's page must say of it and advise.
+
+    `of` are fields of the station; without them nobody knows the station.
+    """
+
+    sent: dict[str, Any]
+    reason: str
+    says: str
+    advises: str
+    of: dict[str, Any] | None = field(default_factory=dict)
+    path: str = "{identity}"
+    button: str = "Mended at the station"
+
+
+SLIPS = {
+    "bad_identity": Slip(
+        {}, "does not end in a valid identity", "/ocpp/{identity}/CP", "Set the address", of=None,
+        path="{identity}/CP",
+    ),
+    "unknown_identity": Slip(
+        {"password": WRONG}, "No station has this identity", "ocpp1.6", "adopt it", of=None,
+        button="Adopt this station",
+    ),
+    "no_credentials": Slip(
+        {}, "sent no credentials", "No Authorization header was sent", "(AuthorizationKey)",
+        button="Make a new password",
+    ),
+    "bearer": Slip(
+        {"headers": {"Authorization": f"Bearer {WRONG}"}}, "sent no credentials",
+        "of the kind 'Bearer'", "(AuthorizationKey)", button="Make a new password",
+    ),
+    "wrong_credentials": Slip(
+        {"password": WRONG}, "The password is wrong", "18 bytes were sent", "Compare the password",
+        button="Make a new password",
+    ),
+    "blanks": Slip(
+        {"password": f"{STATION_PASSWORD}\n"}, "The password is wrong",
+        "with blanks or a line end around it", "Compare the password", button="Make a new password",
+    ),
+    "literal_hex": Slip(
+        {"password": bytes(range(20)).hex()}, "The password is wrong",
+        "hexadecimal digits of the right password were sent as text", "hexadecimal digits, not for text",
+        of={"password_hash": hash_password(bytes(range(20)))}, button="Accept the digits",
+    ),
+    "wrong_user": Slip(
+        {"password": STATION_PASSWORD, "username": "admin"}, "user name is not",
+        "The user name sent was 'admin'", "Set the user name",
+    ),
+    "profile_too_low": Slip(
+        {"password": STATION_PASSWORD}, "less secure than", "not encrypted (ws://)", "wss://",
+        of={"security_profile": SecurityProfile.TLS_BASIC}, button="Mended at the station",
+    ),
+    "no_subprotocol": Slip(
+        {"password": STATION_PASSWORD, "subprotocols": None}, "No OCPP version in common",
+        "Offered: none; spoken here: ocpp1.6", "let us assume it", button="Assume OCPP 1.6",
+    ),
+    "other_subprotocol": Slip(
+        {"password": STATION_PASSWORD, "subprotocols": ["ocpp1.5"]}, "No OCPP version in common",
+        "Offered: ocpp1.5; spoken here: ocpp1.6", "Choose one in the station",
+    ),
+    "client_certificate": Slip(
+        {"password": STATION_PASSWORD}, "client certificate is missing", "no certificate", "wss://",
+        of={"security_profile": SecurityProfile.TLS_CLIENT},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SLIPS)
+async def test_a_refusal_says_what_was_sent_what_is_wrong_and_what_to_change(
+    site: Site, page_as: PageAs, kind: str
+) -> None:
+    slip = SLIPS[kind]
+    identity = unique("SLIP")
+    if slip.of is not None:
+        await in_db(lambda: make_station(site.demo, identity=identity, **slip.of))
+    installer = await Installer.at(page_as, identity)
+    target = f"{site.server.ocpp_url.rstrip('/')}/{slip.path.format(identity=identity)}"
+    with pytest.raises(HandshakeRefused):
+        await RawClient.open(site.server.ocpp_url, identity, target=target, **slip.sent)
+    await installer.sees(slip.reason, slip.advises)
+    dialog = await installer.choose("…")
+    await expect(dialog).to_contain_text(slip.says.format(identity=identity))
+    await expect(dialog).to_contain_text(slip.advises)
+    await expect(dialog.get_by_role("button", name=slip.button)).to_be_visible()
+    page = await installer.page.content()
+    for secret in (WRONG, STATION_PASSWORD, bytes(range(20)).hex()):
+        assert secret not in page
