@@ -225,7 +225,7 @@ SLIPS = {
         "Offered: ocpp1.5; spoken here: ocpp1.6", "Choose one in the station",
     ),
     "client_certificate": Slip(
-        {"password": STATION_PASSWORD}, "client certificate is missing", "no certificate", "wss://",
+        {"password": STATION_PASSWORD}, "client certificate is missing", "connected with ws://", "wss://",
         of={"security_profile": SecurityProfile.TLS_CLIENT},
     ),
 }  # fmt: skip
