@@ -5,13 +5,23 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from billing.models import CDR, ChargingSession, Tariff, TariffAssignment, TariffVersion
+from billing.models import (
+    CDR,
+    ChargingSession,
+    LedgerEntry,
+    LedgerTransaction,
+    Tariff,
+    TariffAssignment,
+    TariffVersion,
+)
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
+    _LedgerEntryInline = admin.TabularInline[LedgerEntry, LedgerTransaction]
     _TariffVersionInline = admin.TabularInline[TariffVersion, Tariff]
 else:
     _ModelAdmin = admin.ModelAdmin
+    _LedgerEntryInline = admin.TabularInline
     _TariffVersionInline = admin.TabularInline
 
 
@@ -81,3 +91,26 @@ class CDRAdmin(ReadOnlyAdmin):
     list_select_related = ("operator",)
     date_hierarchy = "created_at"
     show_full_result_count = False
+
+
+class LedgerEntryInline(_LedgerEntryInline):
+    model = LedgerEntry
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(LedgerTransaction)
+class LedgerTransactionAdmin(ReadOnlyAdmin):
+    list_display = ("key", "kind", "operator", "currency", "at")
+    list_filter = ("operator", "kind", "currency")
+    search_fields = ("key",)
+    list_select_related = ("operator",)
+    date_hierarchy = "at"
+    show_full_result_count = False
+    inlines = (LedgerEntryInline,)

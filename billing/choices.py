@@ -21,3 +21,18 @@ class TariffStatus(models.TextChoices):
     DRAFT = "draft", _("Draft")
     ACTIVE = "active", _("Active")
     RETIRED = "retired", _("Retired")
+
+
+class LedgerAccountKind(models.TextChoices):
+    """What a ledger account counts. Assets and expenses grow by debits, the others by credits."""
+
+    RECEIVABLE = "receivable", _("Owed by customers")
+    REVENUE = "revenue", _("Revenue, net")
+    TAX = "tax", _("Tax to be paid on")
+
+
+class LedgerKind(models.TextChoices):
+    """What happened to money."""
+
+    SALE = "sale", _("Charging billed")
+    CREDIT = "credit", _("Bill corrected")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import sessions, tariffs
+from billing.api import ledger, sessions, tariffs
 
 urlpatterns = [
     path("sessions/", sessions.SessionList.as_view(), name="sessions"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("sessions/<str:id>/release/", sessions.SessionRelease.as_view(), name="session-release"),
     path("cdrs/", sessions.CDRList.as_view(), name="cdrs"),
     path("cdrs/<str:id>/", sessions.CDRDetail.as_view(), name="cdr"),
+    path("ledger/", ledger.LedgerList.as_view(), name="ledger"),
+    path("ledger/balances/", ledger.LedgerBalances.as_view(), name="ledger-balances"),
+    path("ledger/<str:id>/", ledger.LedgerDetail.as_view(), name="ledger-transaction"),
     path("quotes/", sessions.QuoteList.as_view(), name="quotes"),
     path("tariffs/", tariffs.TariffList.as_view(), name="tariffs"),
     path("tariffs/<str:id>/", tariffs.TariffDetail.as_view(), name="tariff"),

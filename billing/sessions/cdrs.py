@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from billing.ledger.posting import post_cdr
 from billing.models import CDR, ChargingSession, TariffVersion
 from billing.sessions.evidence import Evidence
 from billing.tariffs.price import Price, price_to_json
@@ -21,7 +22,7 @@ def issue_cdr(
     price: Price,
     now: datetime,
 ) -> CDR:
-    """Write the session's CDR; call it inside the transaction that completes the session.
+    """Write the session's CDR and post it to the ledger; call it inside the transaction that completes the session.
 
     `evidence.transaction` carries its station with operator, `version` its tariff.
 
@@ -30,7 +31,7 @@ def issue_cdr(
     """
     tx, facts = evidence.transaction, evidence.facts
     issued_on = now.astimezone(ZoneInfo(tx.station.operator.time_zone))
-    return CDR.objects.create(
+    cdr = CDR.objects.create(
         operator_id=session.operator_id,
         number=next_number(operator_id=session.operator_id, kind=CDR_KIND, year=issued_on.year),
         session=session,
@@ -56,6 +57,8 @@ def issue_cdr(
         price=price_to_json(price),
         created_at=now,
     )
+    post_cdr(cdr)
+    return cdr
 
 
 def next_number(*, operator_id: int, kind: str, year: int) -> str:

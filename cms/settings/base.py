@@ -156,6 +156,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600, "queue": "slow"},
     },
+    "ledger": {
+        "task": "billing.tasks.post_missing",
+        "schedule": 3600.0,
+        "options": {"expires": 3600, "queue": "slow"},
+    },
     "clean_up": {
         "task": "cms.base.tasks.clean_up",
         "schedule": 3600.0,

@@ -158,6 +158,7 @@ async def known_operations(site: Site) -> list[Operation]:
 
     await site.rest.post(f"/sessions/{session['id']}/release/", {"reason": "set-up"}, status=200)
     [cdr] = await until(billed)
+    [posted] = await site.rest.rows("/ledger/")
     at_station = {
         f"/stations/{{identity}}/{end}": f"{station.path}{end}"
         for end in (
@@ -221,6 +222,7 @@ async def known_operations(site: Site) -> list[Operation]:
         "/handshake-failures/{id}/adopt/": f"/handshake-failures/{failure['id']}/adopt/",
         "/id-token-groups/{id}/": f"/id-token-groups/{group['id']}/",
         "/id-tokens/{id}/": f"/id-tokens/{token['id']}/",
+        "/ledger/{id}/": f"/ledger/{posted['id']}/",
         "/locations/{id}/": f"/locations/{location['id']}/",
         "/sessions/{id}/": f"/sessions/{session['id']}/",
         "/sessions/{id}/join/": f"/sessions/{session['id']}/join/",

@@ -10,9 +10,10 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.services.actors import Actor
-from billing.choices import SessionStatus
+from billing.choices import LedgerAccountKind, LedgerKind, SessionStatus
 from billing.exceptions import NotReleasable
-from billing.models import CDR, ChargingSession, Tariff, TariffVersion
+from billing.ledger.posting import Leg, post
+from billing.models import CDR, ChargingSession, LedgerTransaction, Tariff, TariffVersion
 from billing.sessions.cdrs import next_number
 from billing.sessions.services import add_review_reasons, release_session, settle_session
 from billing.tariffs.services import change_tariff
@@ -51,6 +52,26 @@ def test_numbers_have_no_gap_and_no_double(committed_station: ChargingStation) -
     )
     year = CDR.objects.filter(operator=committed_station.operator).first().created_at.year
     assert sorted(numbers) == [f"CDR-{year}-{n:06d}" for n in range(1, WORKERS + 1)]
+
+
+def test_one_thing_that_many_post_is_posted_once(committed_station: ChargingStation) -> None:
+    """They make the accounts at the same moment, too."""
+    operator = committed_station.operator
+
+    def post_sale() -> int | None:
+        posted = post(
+            operator_id=operator.pk,
+            key="sale/1",
+            kind=LedgerKind.SALE,
+            currency="EUR",
+            at=NOW,
+            legs=[Leg(LedgerAccountKind.RECEIVABLE, 5), Leg(LedgerAccountKind.REVENUE, -5)],
+        )
+        return posted and posted.pk
+
+    assert len(set(side_by_side(*[post_sale] * WORKERS))) == 1
+    [posted] = LedgerTransaction.objects.filter(operator=operator)
+    assert sorted(posted.entries.values_list("amount_minor", flat=True)) == [-5, 5]
 
 
 def test_a_number_that_was_rolled_back_is_given_again(committed_station: ChargingStation) -> None:

@@ -16,7 +16,7 @@ from accounts.api.base import ApiView
 from accounts.choices import Role
 from accounts.models import Operator
 from accounts.services.permissions import allows
-from billing.models import CDR, ChargingSession
+from billing.models import CDR, ChargingSession, LedgerTransaction
 from cms.api import urls
 from tests.api import Api
 from tests.billing.factories import assign, make_ended, make_tariff, tell
@@ -116,6 +116,7 @@ class World:
             "/trusted-cas/<str:id>/": make_trusted_ca(operator).pk,
             "/sessions/<str:id>/": session.pk,
             "/cdrs/<str:id>/": CDR.objects.get(session=session).pk,
+            "/ledger/<str:id>/": LedgerTransaction.objects.get(cdr__session=session).pk,
             "/tariffs/<str:id>/": tariff.ocpi_id,
             "/tariff-assignments/<str:id>/": assignment.pk,
         }
