@@ -191,7 +191,14 @@ def _make_driver_world(operator: Operator) -> DriverWorld:
     quiet = ChargingStation.objects.get(operator=operator, identity="DEMO-005")
     billed = make_ended(quiet, energy_wh=18_400, id_token=card, hours=2)
     tell("transaction.ended", billed)
-    checked = make_ended(quiet, energy_wh=None, id_token=card, review_reasons=["no_stop"], hours=3)
+    checked = make_ended(
+        quiet,
+        energy_wh=None,
+        id_token=card,
+        review_reasons=["no_stop"],
+        received_ended_at=None,
+        hours=3,
+    )
     tell("transaction.ended", checked)
     now = timezone.now()
     start = start_charging(driver=driver, outlet=outlets["DEMO-001"], now=now)
