@@ -102,7 +102,7 @@ async def test_a_link_works_once(charger: httpx.AsyncClient) -> None:
         {"status": LogStatus.REFUSED},
         {"status": LogStatus.NOT_SENT},
     ],
-    ids=str,
+    ids=["expired", "cancelled", "refused", "not-sent"],
 )
 async def test_a_link_that_is_not_good_is_a_link_that_never_was(
     charger: httpx.AsyncClient, fields: dict[str, Any]
