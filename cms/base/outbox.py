@@ -6,6 +6,7 @@ the row locked, so that two workers never run one row at the same time.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,8 @@ Handler = Callable[[str, Mapping[str, Any]], None]
 _handlers: dict[str, list[Handler]] = {}
 
 MAX_BACKOFF_S = 3600
+# A worker that is asked to end finishes its tasks first, so none may be long.
+BUDGET_S = 5.0
 
 
 def handler(topic: str) -> Callable[[Handler], Handler]:
@@ -43,14 +46,18 @@ def enqueue(topic: str, key: str, payload: dict[str, Any] | None = None, delay_s
     item.save(force_insert=True)
 
 
-def work(limit: int = 200) -> int:
+def work(limit: int = 200, budget_s: float = BUDGET_S) -> int:
     """Run the handlers of at most `limit` due rows, oldest first; returns how many were done.
 
+    No row is begun once `budget_s` are over; what is left is for the next call.
     A handler that raises leaves its row due again with exponential back-off and the error kept: other
     rows go on. Rows whose topic nobody handles are done at once.
     """
     done = 0
+    until = time.monotonic() + budget_s
     for _ in range(limit):
+        if time.monotonic() > until:
+            break
         outcome = _work_one()
         if outcome is None:
             break
