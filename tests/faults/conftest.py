@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults.celery import Celery
 from tests.faults.site import Site, make_site
 from tests.server import ServerProcess
 from tests.stations.ocpp.conftest import in_db
@@ -81,6 +83,14 @@ async def server(site: Site, shared_servers: Callable[[int], Server]) -> Server:
 async def second_server(server: Server, shared_servers: Callable[[int], Server]) -> Server:
     """Another process beside `server`."""
     return await asyncio.to_thread(shared_servers, 1)
+
+
+@pytest.fixture
+def celery(site: Site, tmp_path: Path) -> Iterator[Celery]:
+    """Worker and beat of this test's own."""
+    celery = Celery(tmp_path)
+    yield celery
+    celery.close()
 
 
 @pytest.fixture

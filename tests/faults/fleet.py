@@ -18,7 +18,6 @@ from tests.faults.site import PASSWORD, Site
 
 # Thirty times faster a car of 11 kW takes less than the 400 kW that nobody doubts: sessions get their price.
 SPEED = 30
-SAMPLE_INTERVAL_S = 9
 # Of twenty stations: most are honest, the others have habits that make the same start come twice.
 PERSONALITIES = ("honest",) * 7 + ("counter_restarts", "repeats_start_new_id", "double_start")
 # With so much to deliver a station takes no further car, or draining would take longer than the run.
@@ -40,6 +39,23 @@ class Habits:
 CALM = Habits(power_fails=0, flash_reboots=0, forgets=0, drops=0, starts_offline=0)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How fast a station lives, in real seconds: from, to. `sample_interval_s` is the station's own time."""
+
+    session_s: tuple[float, float] = (0.2, 1.2)
+    pause_s: tuple[float, float] = (0.05, 0.15)
+    sample_interval_s: int = 9
+    redials_after_s: tuple[float, float] = (0.1, 1.0)
+
+
+HURRIED = Pace()
+# Hundreds of them leave the machine time to breathe: a reading every three seconds, a car every half minute.
+UNHURRIED = Pace(
+    session_s=(10, 40), pause_s=(2, 8), sample_interval_s=90, redials_after_s=(0.5, 5.0)
+)
+
+
 class Member:
     """One station of the fleet; its `VirtualStation` changes when it comes back from flash."""
 
@@ -51,15 +67,18 @@ class Member:
         personality: str,
         seed: str,
         habits: Habits,
+        pace: Pace,
     ) -> None:
         self.url = url
         self.identity = identity
         self.personality = personality
         self.rng = random.Random(seed)
         self.queued_start_reboots = 0
+        self.is_away = False
         self.life: asyncio.Task[None] | None = None
         self._fleet = fleet
         self._habits = habits
+        self._pace = pace
         self.station = self._make()
 
     def _make(self) -> VirtualStation:
@@ -72,14 +91,14 @@ class Member:
             seed=self.rng.random().hex(),
             journal=self._fleet.journal,
             configuration={
-                "MeterValueSampleInterval": str(SAMPLE_INTERVAL_S),
+                "MeterValueSampleInterval": str(self._pace.sample_interval_s),
                 "StopTxnSampledData": "Energy.Active.Import.Register",
                 "TransactionMessageRetryInterval": "0",
             },
             state_path=self._fleet.flash / f"{self.identity}.json",
             call_timeout_s=self._fleet.call_timeout_s,
-            reconnect_base_s=0.1,
-            reconnect_cap_s=1.0,
+            reconnect_base_s=self._pace.redials_after_s[0],
+            reconnect_cap_s=self._pace.redials_after_s[1],
         )
 
     async def live(self) -> None:
@@ -87,7 +106,7 @@ class Member:
         while not self._fleet.resting:
             if len(self.station.memory.queue) < MAX_QUEUE:
                 await self._serve_a_car()
-            await asyncio.sleep(self.rng.uniform(0.05, 0.15))
+            await asyncio.sleep(self.rng.uniform(*self._pace.pause_s))
 
     async def _serve_a_car(self) -> None:
         habits, rng = self._habits, self.rng
@@ -101,9 +120,10 @@ class Member:
             # The Start waits in the queue when the power goes.
             await rng.choice((self._fail_power, self._come_back_from_flash))()
         elif outlet.tx is not None:
-            await self.station.charge(duration_s=SPEED * rng.uniform(0.2, 1.2))
+            await self.station.charge(duration_s=SPEED * rng.uniform(*self._pace.session_s))
             await self._disturb()
-        self.station.uplink.wanted.set()
+        if not self.is_away:
+            self.station.uplink.wanted.set()
         with contextlib.suppress(ScenarioError):  # the power may have failed and the car be gone
             await self.station.unplug()
 
@@ -119,6 +139,17 @@ class Member:
                 await event()
                 return
             dice -= chance
+
+    def vanish(self, *, for_long: bool) -> None:
+        """Never a word more over the socket of now, and none over another one until `come_back` if it is for long."""
+        if for_long:
+            self.is_away = True
+            self.station.uplink.wanted.clear()
+        self.station.uplink.abandon()
+
+    def come_back(self) -> None:
+        self.is_away = False
+        self.station.uplink.wanted.set()
 
     def _lose_network(self) -> None:
         self.station.uplink.wanted.clear()
@@ -147,7 +178,7 @@ class Member:
 
     async def settle(self) -> None:
         """Online, and nothing left to deliver."""
-        self.station.uplink.wanted.set()
+        self.come_back()
         await self.station.wait_until(lambda _: self.is_settled, None)
 
     @property
@@ -176,6 +207,7 @@ class Fleet:
         size: int = 20,
         seed: str = "fleet",
         habits: Habits = Habits(),  # noqa: B008 - frozen
+        pace: Pace = HURRIED,
         call_timeout_s: float = 10,
         drain_s: float = DRAIN_S,
     ) -> None:
@@ -193,6 +225,7 @@ class Fleet:
                 PERSONALITIES[number % len(PERSONALITIES)] if habits != CALM else "honest",
                 f"{seed}/{number}",
                 habits,
+                pace,
             )
             for number in range(size)
         ]

@@ -8,13 +8,15 @@ ordinary models, never through the writer's own SQL. What must hold:
     O3  every acknowledged reading is there exactly once
     O4  nothing is there that no station sent, and nothing twice
     O5  no EVSE has two current transactions, no two stations were given the same id
-    and  every acknowledged call is in the inbox, no oftener than it was sent;
+    O11  (presence.py) exactly those stations are shown online whose socket is open
+    and  every command reached its station at most once, and what it is said to have answered, it did answer;
+         every acknowledged call is in the inbox, no oftener than it was sent;
          no call was refused: trouble on our side is silence to a station, never an error
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -23,9 +25,10 @@ from typing import Any
 from accounts.models import Operator
 from billing.models import CDR, ChargingSession
 from cms.base.models import OutboxItem
-from stations.models import MeterValue, OcppMessage, Transaction
+from stations.models import Command, MeterValue, OcppMessage, Transaction
 from stations.simulator import Journal
 from stations.simulator.journal import Request
+from tests.faults.errands import ACTION
 
 # The actions that state a fact and whose reply is a promise.
 FACTS = ("StartTransaction", "StopTransaction", "MeterValues")
@@ -134,6 +137,42 @@ def judge_sessions(verdict: Verdict, operator: Operator) -> None:
     for item in OutboxItem.objects.filter(topic__startswith="transaction.", key__in=keys):
         verdict.must(item.done_at is not None, "lost", f"outbox {item} was never worked off")
         verdict.must(not item.error, "wrong", f"outbox {item}: {item.error}")
+
+
+def judge_errands(
+    verdict: Verdict, journal: Journal, operator: Operator, queued: Collection[str]
+) -> None:
+    """Add what must hold of commands that carry words of their own (errands.py), once all are over.
+
+    `queued` are the words of those whose asker was told that they are queued.
+    """
+    got: Counter[str] = Counter()
+    for frame in journal.frames:
+        if frame.direction == "received":
+            message = json.loads(frame.text)
+            if message[0] == 2 and message[2] == ACTION:
+                got[message[3]["data"]] += 1
+    rows = {
+        row.payload["data"]: row for row in Command.objects.filter(operator=operator, action=ACTION)
+    }
+    for words in queued:
+        verdict.must(words in rows, "lost", f"command {words} was taken on and is not there")
+    for words, number in got.items():
+        verdict.must(words in rows, "invented", f"command {words} that nobody asked for")
+        verdict.must(number == 1, "doubled", f"command {words} reached its station {number} times")
+    for words, row in rows.items():
+        told = (
+            f"command {row.pk} {words} is {row.status} and reached its station {got[words]} times"
+        )
+        verdict.numbers[f"commands {row.status}"] += 1
+        if row.status == "accepted":
+            verdict.must(got[words] > 0, "invented", told)
+            verdict.must(row.response["data"] == words, "wrong", f"{told}: {row.response}")
+        elif row.status == "timed_out":
+            # It was out when a socket or a process ended: nobody can know, so nobody sends it again.
+            verdict.numbers["of those carried out"] += got[words]
+        else:
+            verdict.blame("wrong" if got[words] else "lost", told)
 
 
 # --- starts and stops -----------------------------------------------------------------------

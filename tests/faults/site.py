@@ -1,6 +1,6 @@
 """A committed operator with stations, cards and a tariff, for runs that outlive a transaction of the test's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts.models import IdToken, Operator
 from stations.models import ChargingStation
@@ -27,3 +27,10 @@ def make_site(*, stations: int = 20, id_tokens: int = 4) -> Site:
         [make_station(operator, identity=unique("F")) for _ in range(stations)],
         [make_id_token(operator) for _ in range(id_tokens)],
     )
+
+
+def with_stations(site: Site, number: int) -> Site:
+    """The same operator with at least so many stations."""
+    more = number - len(site.stations)
+    new = [make_station(site.operator, identity=unique("F")) for _ in range(more)]
+    return replace(site, stations=[*site.stations, *new])

@@ -13,8 +13,9 @@ from billing.models import ChargingSession
 from cms.base import outbox
 from stations.models import MeterValue, OcppMessage, Transaction
 from stations.simulator import Journal
-from tests.factories import make_message, make_meter_value, make_transaction
-from tests.faults.oracle import Verdict, judge, judge_sessions
+from tests.factories import make_command, make_message, make_meter_value, make_transaction
+from tests.faults.errands import ACTION
+from tests.faults.oracle import Verdict, judge, judge_errands, judge_sessions
 from tests.faults.site import Site, make_site
 
 pytestmark = pytest.mark.django_db
@@ -226,3 +227,41 @@ def test_missing_sessions_and_undone_work_are_found(world):
     )
     judge_sessions(verdict, world.site.operator)
     assert [kind for kind, _ in verdict.violations] == ["invented"]
+
+
+def errand(world: World, *, words: str = "w", status: str = "accepted", reached: int = 1) -> None:
+    """A command with words of its own, and how often its station got it."""
+    make_command(
+        world.station,
+        action=ACTION,
+        payload={"data": words},
+        status=status,
+        finished_at=None if status == "queued" else AT,
+        response={"status": "Accepted", "data": words} if status == "accepted" else None,
+    )
+    call = json.dumps([2, f"c-{words}", ACTION, {"data": words}])
+    for _ in range(reached):
+        world.journal.record_frame(world.station.identity, "received", call)
+
+
+@pytest.mark.parametrize(
+    ("errands", "kinds"),
+    [
+        ([{}], set()),
+        ([{"status": "timed_out"}], set()),
+        ([{"status": "timed_out", "reached": 0}], set()),
+        ([{"reached": 2}], {"doubled"}),
+        ([{"status": "timed_out", "reached": 2}], {"doubled"}),
+        ([{"reached": 0}], {"invented"}),
+        ([{"status": "queued", "reached": 0}], {"lost"}),
+        ([{"status": "cancelled"}], {"wrong"}),
+        ([], {"lost"}),
+        ([{}, {"words": "other"}], set()),
+    ],
+)
+def test_commands_done_twice_or_never_are_found(world, errands, kinds):
+    for fields in errands:
+        errand(world, **fields)
+    verdict = Verdict()
+    judge_errands(verdict, world.journal, world.site.operator, {"w"})
+    assert {kind for kind, _ in verdict.violations} == kinds, verdict

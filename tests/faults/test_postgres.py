@@ -9,62 +9,80 @@ import pytest
 
 from accounts.models import IdToken
 from accounts.services.actors import Actor
-from stations.models import Command, StationState
+from stations.models import Command
 from stations.services.commands import queue_command
 from stations.simulator.client import HandshakeRefused, RawClient
-from tests.faults.fleet import CALM, Fleet
+from tests.faults.billing import work_outbox
+from tests.faults.errands import all_over, errands
+from tests.faults.fleet import CALM, HURRIED, UNHURRIED, Fleet
 from tests.faults.listeners import deafen, listening
-from tests.faults.oracle import judge
+from tests.faults.oracle import judge, judge_errands, judge_sessions
+from tests.faults.presence import until_all_were_shown_online, until_right
 from tests.faults.raw import reading, socket_of, start, stop
-from tests.faults.site import PASSWORD
+from tests.faults.site import PASSWORD, with_stations
 from tests.stations.ocpp.conftest import eventually, in_db
 
-# (how it ends, seconds without a database)
-SHORT = ("stop", 2)
+# (how it ends, seconds without a database, stations)
+SHORT = ("stop", 2, 10)
 LONG = [
-    pytest.param(how, seconds, marks=pytest.mark.faults)
-    for how, seconds in (("stop", 30), ("kill", 10))
+    pytest.param(how, seconds, stations, marks=pytest.mark.faults)
+    for how, seconds, stations in (("stop", 60, 100), ("kill", 10, 20))
 ]
 
 
-@pytest.mark.parametrize(("how", "seconds"), [SHORT, *LONG])
+@pytest.mark.parametrize(("how", "seconds", "stations"), [SHORT, *LONG])
 async def test_nothing_is_promised_without_a_database_and_all_is_told_again(
-    site, server, tmp_path, say, embedded_services, how, seconds
+    site, server, tmp_path, say, embedded_services, how, seconds, stations
 ):
+    site = await in_db(lambda: with_stations(site, stations + 2))
+    *fleet_rows, refused_row, asked_row = site.stations
     fleet = Fleet(
-        site, [server.ocpp_url], tmp_path, size=10, seed="postgres", call_timeout_s=5, habits=CALM
+        site,
+        [server.ocpp_url],
+        tmp_path,
+        size=len(fleet_rows),
+        seed="postgres",
+        call_timeout_s=5,
+        habits=CALM,
+        pace=UNHURRIED if stations > 20 else HURRIED,
+        drain_s=180,
     )
     loop = asyncio.get_running_loop()
     async with fleet.at_work():
-        await fleet.acknowledged(100)
-        postgres = embedded_services.postgres
-        await asyncio.to_thread(postgres.stop if how == "stop" else postgres.kill)
-        try:
-            went_at = loop.time()
-            facts_before = _facts_acknowledged(fleet)
-            with pytest.raises(HandshakeRefused) as refused:
-                await RawClient.open(server.ocpp_url, site.stations[15].identity, password=PASSWORD)
-            assert refused.value.status == 503
-            await asyncio.sleep(max(0, went_at + seconds - loop.time()))
-            assert _facts_acknowledged(fleet) == facts_before
-        finally:
-            await asyncio.to_thread(postgres.start)
-        back_at = loop.time()
-        await fleet.acknowledged(100)
-        served_s = loop.time() - back_at
-        async with asyncio.timeout(60):
-            await _opens(server, site.stations[15])
-        await _command_reaches(server, site, site.stations[16])
+        async with errands(site, fleet_rows, every_s=0.2, seed="postgres") as asked:
+            await fleet.acknowledged(10 * stations)
+            postgres = embedded_services.postgres
+            await asyncio.to_thread(postgres.stop if how == "stop" else postgres.kill)
+            try:
+                went_at = loop.time()
+                facts_before = _facts_acknowledged(fleet)
+                with pytest.raises(HandshakeRefused) as refused:
+                    await RawClient.open(server.ocpp_url, refused_row.identity, password=PASSWORD)
+                assert refused.value.status == 503
+                await asyncio.sleep(max(0, went_at + seconds - loop.time()))
+                assert _facts_acknowledged(fleet) == facts_before
+            finally:
+                await asyncio.to_thread(postgres.start)
+            back_at = loop.time()
+            await fleet.acknowledged(1)
+            served_s = loop.time() - back_at
+            await until_all_were_shown_online(site, fleet)
+            shown_s = loop.time() - back_at
+            async with asyncio.timeout(60):
+                await _opens(server, refused_row)
+            await _command_reaches(server, site, asked_row)
+            await fleet.acknowledged(10 * stations)
         await fleet.come_to_rest()
-        online = await eventually(
-            lambda: (
-                StationState.objects.filter(station__in=site.stations[:10], connected=True).count()
-                == 10
-            )
-        )
+        await until_right(site, fleet)
+        await all_over(site)
     verdict = await in_db(lambda: judge(fleet.journal, site.operator))
-    say(f"PostgreSQL {how} for {seconds} s, served again after {served_s:.1f} s, {verdict}")
-    assert online
+    await work_outbox()
+    await in_db(lambda: judge_sessions(verdict, site.operator))
+    await in_db(lambda: judge_errands(verdict, fleet.journal, site.operator, asked.queued))
+    say(
+        f"PostgreSQL {how} for {seconds} s under {stations} stations, served again after"
+        f" {served_s:.1f} s, all shown online after {shown_s:.1f} s, {verdict}"
+    )
     assert verdict.clean, verdict
     assert verdict.numbers["sent again"] > 0
 
