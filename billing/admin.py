@@ -17,12 +17,10 @@ from billing.models import (
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
-    _LedgerEntryInline = admin.TabularInline[LedgerEntry, LedgerTransaction]
-    _TariffVersionInline = admin.TabularInline[TariffVersion, Tariff]
+    _TabularInline = admin.TabularInline[Any, Any]
 else:
     _ModelAdmin = admin.ModelAdmin
-    _LedgerEntryInline = admin.TabularInline
-    _TariffVersionInline = admin.TabularInline
+    _TabularInline = admin.TabularInline
 
 
 class ReadOnlyAdmin(_ModelAdmin):
@@ -38,8 +36,9 @@ class ReadOnlyAdmin(_ModelAdmin):
         return False
 
 
-class TariffVersionInline(_TariffVersionInline):
-    model = TariffVersion
+class ReadOnlyInline(_TabularInline):
+    """Rows that belong to the one shown; they change as little as it does."""
+
     extra = 0
     can_delete = False
 
@@ -48,6 +47,10 @@ class TariffVersionInline(_TariffVersionInline):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class TariffVersionInline(ReadOnlyInline):
+    model = TariffVersion
 
 
 @admin.register(Tariff)
@@ -93,16 +96,8 @@ class CDRAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
 
-class LedgerEntryInline(_LedgerEntryInline):
+class LedgerEntryInline(ReadOnlyInline):
     model = LedgerEntry
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(LedgerTransaction)
