@@ -97,7 +97,8 @@ async def test_a_stop_with_minus_one_names_the_only_open_session(site: Site) -> 
         await wire.call("StopTransaction", stop_of(one))
         await wire.call("StopTransaction", stop_of(-1, timestamp=ago(seconds=2)))
     tx = await site.transaction(two, station)
-    assert (tx["status"], tx["review_reasons"]) == ("ended", ["unknown_transaction"])
+    # The worker may have added by now that there is no tariff here.
+    assert (tx["status"], tx["review_reasons"][0]) == ("ended", "unknown_transaction")
 
 
 async def test_a_repeated_stop_with_minus_one_is_one_stop(site: Site) -> None:
