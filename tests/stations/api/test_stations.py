@@ -192,14 +192,14 @@ def test_an_identity_stays(api: Api) -> None:
     assert response.json()["name"] == "North"
 
 
-def test_what_was_read_can_be_sent_back(api: Api) -> None:
+def test_what_was_read_can_be_sent_back(api: Api, operator: Operator) -> None:
     api.post("/stations/", {"identity": "CP", "name": "N", "evses": EVSES})
     shown = api.get("/stations/CP/").json()
     assert api.patch("/stations/CP/", shown).json() == shown
-    assert not AuditEntry.objects.filter(action="station.update").exists()
+    assert not AuditEntry.objects.filter(operator=operator, action="station.update").exists()
 
 
-def test_evses_are_described_replaced_and_listed_in_order(api: Api) -> None:
+def test_evses_are_described_replaced_and_listed_in_order(api: Api, operator: Operator) -> None:
     made = api.post("/stations/", {"identity": "CP", "evses": EVSES}).json()["evses"]
     nothing_reported = {"status": None, "error_code": None, "status_at": None}
     assert made == [
@@ -222,7 +222,7 @@ def test_evses_are_described_replaced_and_listed_in_order(api: Api) -> None:
         (3, [1]),
     ]
     assert changed[0]["connectors"][0]["standard"] == "CHADEMO"
-    entry = AuditEntry.objects.get(action="station.update")
+    entry = AuditEntry.objects.get(operator=operator, action="station.update")
     assert [e["evse_id"] for e in entry.before["evses"]] == [1, 2]
     assert [e["evse_id"] for e in entry.after["evses"]] == [2, 3]
 
@@ -318,7 +318,7 @@ def test_lowering_the_profile_is_for_owners_and_leaves_an_audit_row(
     assert api.patch(address, {"security_profile": 3}).status_code == 200
     response = owner_api.patch(address, {"security_profile": 0})
     assert response.json()["security_profile"] == 0
-    entry = AuditEntry.objects.filter(action="station.update").first()
+    entry = AuditEntry.objects.filter(operator=operator, action="station.update").first()
     assert (entry.before, entry.after) == ({"security_profile": 3}, {"security_profile": 0})
 
 
@@ -338,7 +338,9 @@ def test_a_new_password_replaces_the_old_and_no_audit_row_holds_it(
     station.refresh_from_db()
     assert verify_password(b"another secret", station.password_hash)
     assert not verify_password(STATION_PASSWORD.encode(), station.password_hash)
-    assert AuditEntry.objects.get(action="station.update").after == {"password": "changed"}
+    assert AuditEntry.objects.get(operator=operator, action="station.update").after == {
+        "password": "changed"
+    }
 
 
 def test_a_new_password_ends_the_window_of_the_previous_one(api: Api, operator: Operator) -> None:
