@@ -607,6 +607,7 @@ async def test_tc_086_below_1_2_there_is_no_handshake(secure: Secure) -> None:
         await negotiate(ssl.TLSVersion.TLSv1_1)
     _, writer = await negotiate(ssl.TLSVersion.TLSv1_2)
     writer.close()
+    await writer.wait_closed()
 
 
 # --- TC_087: client certificates ---------------------------------------------------------------
