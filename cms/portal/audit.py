@@ -21,7 +21,7 @@ from billing.models import Tariff
 from cms.base.json import dumps
 from cms.portal.audit_words import LEFT_OUT, OBJECTS, VERBS, field_words, value_words, verb_words
 from cms.portal.commands import CommandView
-from cms.portal.recorder import who_did
+from cms.portal.review_steps import who_did
 from cms.portal.team import memberships_for
 from stations.models import ChargingStation, Command, Location
 

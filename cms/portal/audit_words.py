@@ -13,7 +13,7 @@ from billing.choices import SessionStatus, TariffStatus
 from billing.receipts import formats
 from billing.tariffs.exceptions import TariffInvalid
 from billing.tariffs.ocpi import parse_tariff
-from cms.portal.recorder import reason_words
+from cms.portal.review_steps import reason_words
 from cms.portal.tariff_words import summary_of
 from cms.portal.templatetags.magetsi import exact_kwh
 from stations.choices import HandshakeRefusal, RegistrationStatus, SecurityProfile

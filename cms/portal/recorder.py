@@ -6,7 +6,6 @@ grow with the session.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,20 +14,19 @@ from django.db.models import Q
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from accounts.models import AuditEntry
 from accounts.models.id_token import mask_uid
 from billing.choices import SessionStatus
-from billing.models import CDR
 from billing.sessions.evidence import REGISTER
 from billing.sessions.plausibility import SAME_CLOCK
 from billing.tariffs.selectors import TariffChoice, explain_tariff
 from cms.portal.commands import CommandView
 from cms.portal.looks import CONNECTOR, Look
+from cms.portal.review_steps import decisions_of, is_assumed, judged
 from cms.portal.sessions import SessionView
+from cms.portal.steps import Step, make_step
 from cms.portal.tariff_words import assignment_words
-from cms.portal.templatetags.magetsi import duration, exact_kwh, money
+from cms.portal.templatetags.magetsi import duration, exact_kwh
 from cms.portal.trace import Frame
-from stations.choices import ReviewReason
 from stations.ingest.clock import read_device_time
 from stations.models import Command, Connection, Transaction
 from stations.selectors.transactions import meter_values_of
@@ -43,25 +41,14 @@ _MOST_COMMANDS = 20
 _MOST_SOCKETS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that happened. `frame` is the primary key of the frame that says so, where there is one."""
-
-    at: datetime
-    look: Look
-    words: str
-    detail: str = ""
-    frame: int | None = None
-
-
 def timeline_of(view: SessionView, frames: list[Frame]) -> list[Step]:
     """The steps, oldest first; `frames` are those of `frames_of_session`."""
     tx = view.tx
     steps: list[Step] = []
     if tx is None:
         return [_look_for_vehicle(view)]
-    decisions = _decisions(view)
-    assumed = _is_assumed(tx, decisions)
+    decisions = decisions_of(view)
+    assumed = is_assumed(tx, decisions)
     steps += _presented(tx, frames)
     steps += _statuses(tx, frames)
     steps += _begun(view, tx, frames)
@@ -69,19 +56,13 @@ def timeline_of(view: SessionView, frames: list[Frame]) -> list[Step]:
     steps += _sockets(tx, assumed=assumed)
     steps += _commands(tx)
     steps += _ended(view, tx, frames, assumed=assumed)
-    steps += _judged(view, tx, decisions)
+    steps += judged(view, tx, decisions)
     # What happens at one moment keeps the order in which it is told above: Python's sort is stable.
     return sorted(steps, key=lambda step: step.at)
 
 
-def _step(
-    at: datetime, colour: str, shape: str, words: str, detail: str = "", frame: int | None = None
-) -> Step:
-    return Step(at, Look("", colour, shape), words, detail, frame)
-
-
 def _look_for_vehicle(view: SessionView) -> Step:
-    return _step(view.session.created_at, "busy", "clock", _("Waits for the vehicle"))
+    return make_step(view.session.created_at, "busy", "clock", _("Waits for the vehicle"))
 
 
 def _presented(tx: Transaction, frames: list[Frame]) -> Iterator[Step]:
@@ -94,7 +75,7 @@ def _presented(tx: Transaction, frames: list[Frame]) -> Iterator[Step]:
         info = _id_tag_info(answers.get(frame.message.message_id))
         status = str(info.get("status", ""))
         is_accepted = status == "Accepted"
-        yield _step(
+        yield make_step(
             frame.message.at,
             "good" if is_accepted else "bad" if status else "busy",
             "check" if is_accepted else "cross" if status else "clock",
@@ -130,7 +111,7 @@ def _begun(view: SessionView, tx: Transaction, frames: list[Frame]) -> Iterator[
         words = _("The station spoke of a transaction whose start we never saw")
     else:
         words = _("Charging was started on card %(card)s") % {"card": mask_uid(tx.id_token_uid)}
-    yield _step(
+    yield make_step(
         tx.started_at,
         "charging",
         "bolt",
@@ -141,7 +122,7 @@ def _begun(view: SessionView, tx: Transaction, frames: list[Frame]) -> Iterator[
     if tx.authorization_status and not tx.orphan:
         accepted = tx.authorization_status == "Accepted"
         info = _id_tag_info(_answers(frames).get(start.message.message_id)) if start else {}
-        yield _step(
+        yield make_step(
             max(tx.started_at, tx.received_started_at),
             "good" if accepted else "bad",
             "check" if accepted else "cross",
@@ -156,7 +137,7 @@ def _tariff_chosen(view: SessionView, tx: Transaction) -> Iterator[Step]:
     version = view.session.tariff_version
     at = max(tx.started_at, tx.received_started_at)
     if version is None:
-        yield _step(
+        yield make_step(
             at,
             "warn",
             "flag",
@@ -168,7 +149,7 @@ def _tariff_chosen(view: SessionView, tx: Transaction) -> Iterator[Step]:
     why = ""
     if choice.version and choice.version.pk == version.pk and choice.assignment:
         why = assignment_words(choice.assignment)
-    yield _step(
+    yield make_step(
         at,
         "busy",
         "receipt",
@@ -276,7 +257,7 @@ def _milestones(tx: Transaction) -> Iterator[Step]:
         reached_wh = int(passed_wh // step_wh) * step_wh
         due_wh = reached_wh + step_wh
         soc = next((int(v) for moment, v in reversed(charges) if moment <= at), None)
-        yield _step(
+        yield make_step(
             at,
             "charging",
             "bolt",
@@ -315,7 +296,7 @@ def _sockets(tx: Transaction, *, assumed: bool) -> Iterator[Step]:
     for socket in sockets[:_MOST_SOCKETS]:
         closed_at = socket.closed_at
         if closed_at and tx.received_started_at < closed_at and (end is None or closed_at < end):
-            yield _step(
+            yield make_step(
                 closed_at,
                 "warn",
                 "ring",
@@ -323,7 +304,7 @@ def _sockets(tx: Transaction, *, assumed: bool) -> Iterator[Step]:
                 _("The station goes on by itself and reports later."),
             )
         if tx.received_started_at < socket.opened_at and (end is None or socket.opened_at < end):
-            yield _step(socket.opened_at, "good", "dot", _("The station is connected again"))
+            yield make_step(socket.opened_at, "good", "dot", _("The station is connected again"))
 
 
 def _commands(tx: Transaction) -> Iterator[Step]:
@@ -386,7 +367,7 @@ _STOPS = {
 
 
 def stop_words(tx: Transaction, *, assumed: bool) -> str:
-    """Who or what ended it; `assumed` as of `_is_assumed`. No reason at all means Local (OCPP 1.6 §6.49)."""
+    """Who or what ended it; `assumed` as of `is_assumed`. No reason at all means Local (OCPP 1.6 §6.49)."""
     if assumed:
         return _("Ended by us: no stop came, and this must be over")
     if tx.received_ended_at is None:
@@ -411,7 +392,7 @@ def _ended(
         details.append(_("These are the time and the meter of its last reading."))
         if view.session.status == SessionStatus.IN_REVIEW:
             details.append(_("If the station still tells its stop, the stop replaces them."))
-    yield _step(
+    yield make_step(
         tx.ended_at,
         "offline",
         "stop",
@@ -419,133 +400,6 @@ def _ended(
         " ".join(filter(None, details)),
         stop.message.pk if stop else None,
     )
-
-
-def _closed(entry: AuditEntry) -> Step:
-    """Out of review without a bill."""
-    after = entry.after or {}
-    if entry.action == "session.join":
-        detail = _("Its stop was given to session %(session)s.") % {"session": after["joined_to"]}
-    else:
-        detail = f"“{after.get('reason', '')}”"
-    title = _("Closed without a bill by %(name)s") % {"name": who_did(entry)}
-    return _step(entry.at, "offline", "user", title, detail)
-
-
-def _decisions(view: SessionView) -> list[AuditEntry]:
-    """What people decided about a session in review, the oldest first."""
-    session = view.session
-    return list(
-        AuditEntry.objects.filter(
-            operator_id=session.operator_id,
-            object_type="charging_session",
-            object_id=str(session.pk),
-            action__in=["session.release", "session.waive", "session.join"],
-        )
-        .select_related("user", "api_key")
-        .order_by("pk")
-    )
-
-
-def _decided_at(view: SessionView, entry: AuditEntry) -> datetime:
-    """A release is written in one transaction with its bill, a moment after the bill's time."""
-    return min(entry.at, view.cdr.created_at) if view.cdr else entry.at
-
-
-def _reasons_held(tx: Transaction, decisions: list[AuditEntry]) -> list[str]:
-    """Why a person had to look, also where one has looked since."""
-    if decisions and decisions[0].before:
-        return list(decisions[0].before.get("review_reasons", []))
-    return list(tx.review_reasons)
-
-
-def _is_assumed(tx: Transaction, decisions: list[AuditEntry]) -> bool:
-    """Whether it was closed by itself, because no stop came, and none has come since."""
-    reasons = _reasons_held(tx, decisions)
-    return tx.received_ended_at is None and ReviewReason.ESTIMATED in reasons
-
-
-def _judged(view: SessionView, tx: Transaction, decisions: list[AuditEntry]) -> Iterator[Step]:
-    """Review, release, bill."""
-    session = view.session
-    settled_at = tx.received_ended_at or tx.ended_at
-    reasons = _reasons_held(tx, decisions)
-    held = session.status == SessionStatus.IN_REVIEW or bool(decisions)
-    if held and settled_at:
-        # A stop may have come after the decision.
-        decided = [_decided_at(view, entry) for entry in decisions]
-        yield _step(
-            min([settled_at, *decided]),
-            "warn",
-            "flag",
-            _("Held for a review"),
-            " ".join(map(reason_words, reasons))
-            or _("Energy was taken on a card that was refused and belongs to nobody."),
-        )
-    for entry in decisions:
-        if entry.action != "session.release":
-            yield _closed(entry)
-            continue
-        after = entry.after or {}
-        detail = [f"“{after.get('reason', '')}”"]
-        if after.get("energy_given"):
-            detail.append(
-                _("The energy was put at %(energy)s.") % {"energy": exact_kwh(after["energy_wh"])}
-            )
-        yield _step(
-            _decided_at(view, entry),
-            "good",
-            "user",
-            _("Released by %(name)s") % {"name": who_did(entry)},
-            " ".join(detail),
-        )
-    if view.cdr is not None:
-        yield _billed(view.cdr)
-        # Whoever released it closed the reasons of then.
-        if tx.review_reasons:
-            yield _changed_since(view.cdr, tx, reasons if held else [])
-    elif session.status == SessionStatus.CANCELLED and settled_at:
-        yield _step(
-            settled_at,
-            "offline",
-            "cross",
-            _("Cancelled: nothing was charged and nothing is billed"),
-        )
-
-
-def _changed_since(cdr: CDR, tx: Transaction, held_for: list[str]) -> Step:
-    """`held_for` are the reasons that a person closed before it was billed."""
-    at = max(cdr.created_at, tx.received_ended_at or cdr.created_at)
-    if ReviewReason.NO_STOP in held_for and tx.received_ended_at is not None:
-        detail = _("The station told its stop after all, and it differs from what was billed.")
-    else:
-        detail = " ".join(map(reason_words, tx.review_reasons))
-    return _step(at, "warn", "flag", _("Something changed after it was billed"), detail)
-
-
-def _billed(cdr: CDR) -> Step:
-    return _step(
-        cdr.created_at,
-        "good",
-        "receipt",
-        _("Priced at %(price)s") % {"price": money(cdr.gross_minor, cdr.currency)},
-        _("Charge detail record %(number)s, tariff version %(version)s.")
-        % {"number": cdr.number, "version": cdr.tariff["version"]},
-    )
-
-
-def reason_words(reason: str) -> str:
-    """A reason for a review as a sentence."""
-    return str(ReviewReason(reason).label) if reason in ReviewReason.values else reason
-
-
-def who_did(entry: AuditEntry) -> str:
-    """Whose change it was."""
-    if entry.user:
-        return entry.user.name or entry.user.email
-    if entry.api_key:
-        return _("API key %(name)s") % {"name": entry.api_key.name or entry.api_key.prefix}
-    return "Magetsi"
 
 
 def _answers(frames: list[Frame]) -> dict[str, Frame]:

@@ -20,8 +20,9 @@ from cms.portal.export import csv_response
 from cms.portal.forms import ReleaseForm, WaiveForm
 from cms.portal.looks import SESSION
 from cms.portal.pages import page
-from cms.portal.recorder import reason_words, timeline_of
+from cms.portal.recorder import timeline_of
 from cms.portal.refusals import show_refusal, told
+from cms.portal.review_steps import reason_words
 from cms.portal.session_list import EXPORT_HEAD, export_rows, read_filter, session_page
 from cms.portal.sessions import get_session_for
 from cms.portal.tariff_words import explained
