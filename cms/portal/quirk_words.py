@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from stations.choices import RepairKind
 from stations.models import ChargingStation, StationState
-from stations.quirks import NO_QUIRKS, SITE_ZONE, QuirkProfile, find_profile
-from stations.selectors.repairs import Repairs, repairs_of_week
+from stations.quirks import SITE_ZONE, QuirkProfile
+from stations.selectors.repairs import Repairs, quirks_of, repairs_of_week
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,7 @@ class Habits:
 
 def habits_of(station: ChargingStation, state: StationState | None, *, now: datetime) -> Habits:
     """`title` is empty where no profile governs the station. One query."""
-    profile = (
-        find_profile(state.vendor, state.model, state.firmware_version) if state else NO_QUIRKS
-    )
+    profile = quirks_of(state)
     repairs = [repaired(one) for one in repairs_of_week(station, now=now)]
     return Habits(profile.title, changes_of(profile), repairs)
 
@@ -106,4 +105,4 @@ def repaired(repairs: Repairs) -> str:
                 "Repaired %(times)s card numbers this week",
                 times,
             )
-    return told % {"times": times}
+    return told % {"times": number_format(times, force_grouping=True)}

@@ -12,8 +12,7 @@ from cms.base.rest.fields import Choice
 from cms.base.rest.serializers import StrictSerializer
 from stations.api.commands import StationView
 from stations.choices import RepairKind
-from stations.quirks import NO_QUIRKS, find_profile
-from stations.selectors.repairs import repairs_of_week
+from stations.selectors.repairs import quirks_of, repairs_of_week
 from stations.selectors.stations import get_station_with_state_for
 
 
@@ -49,10 +48,7 @@ class StationRepairs(StationView):
     def get(self, request: Request, identity: str) -> Response:
         self.filters()
         station = get_station_with_state_for(self.actor, identity)
-        state = getattr(station, "state", None)
-        profile = (
-            find_profile(state.vendor, state.model, state.firmware_version) if state else NO_QUIRKS
-        )
+        profile = quirks_of(getattr(station, "state", None))
         found: dict[str, Any] = {
             "quirk_profile": profile if profile.key else None,
             "repairs": repairs_of_week(station, now=timezone.now()),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from cms.base.json import loads
 from stations.ingest.clock import EARLIEST, MAX_AHEAD, read_device_time
 from stations.models import ChargingStation, OcppMessage, StationState
-from stations.quirks import NO_QUIRKS, find_profile
+from stations.selectors.repairs import quirks_of
 
 TOLERANCE = MAX_AHEAD
 _TIMED = ("StatusNotification", "StartTransaction", "StopTransaction", "MeterValues")
@@ -104,7 +104,7 @@ def _told_by(
     station: ChargingStation, state: StationState | None, *, zone: str, now: datetime
 ) -> Iterator[_Told]:
     """The newest first; messages without a time are left out."""
-    quirks = find_profile(state.vendor, state.model, state.firmware_version) if state else NO_QUIRKS
+    quirks = quirks_of(state)
     rows = (
         OcppMessage.objects.filter(
             station_id=station.pk,

@@ -1,4 +1,4 @@
-"""What had to be put right in a station's messages lately."""
+"""What is known of a station's habits, and what had to be put right in its messages lately."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from django.db.models import Sum
 
 from stations.choices import RepairKind
-from stations.models import ChargingStation
+from stations.models import ChargingStation, StationState
 from stations.models.repairs import StationRepair
+from stations.quirks import NO_QUIRKS, QuirkProfile, find_profile
 
 WEEK = timedelta(days=7)
 
@@ -18,6 +19,11 @@ class Repairs:
 
     kind: RepairKind
     times: int
+
+
+def quirks_of(state: StationState | None) -> QuirkProfile:
+    """The profile that governs a station by what it last said of itself; `NO_QUIRKS` before its first boot."""
+    return find_profile(state.vendor, state.model, state.firmware_version) if state else NO_QUIRKS
 
 
 def repairs_of_week(station: ChargingStation, *, now: datetime) -> list[Repairs]:
