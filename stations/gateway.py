@@ -368,7 +368,7 @@ class Gateway:
             await asyncio.sleep(PUBLISH_INTERVAL_S)
             changed, self._changed = self._changed, {}
             told = [(f"operator.{each}", sorted(stations)) for each, stations in changed.items()]
-            if self._newcomers.take():
+            if self._newcomers.take(asyncio.get_running_loop().time()):
                 told.append((NEWCOMERS, [NO_STATION]))
             for group, stations in told:
                 message = {"type": "stations.changed", "stations": stations}

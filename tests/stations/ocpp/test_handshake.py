@@ -91,13 +91,22 @@ def test_a_newcomer_is_told_of_once_a_minute():
     newcomers = Newcomers()
     newcomers.knocked("CP-1", 0.0)
     newcomers.knocked("CP-1", 59.0)
-    assert [newcomers.take(), newcomers.take()] == [True, False]
+    assert [newcomers.take(50.0), newcomers.take(59.0)] == [True, False]
     newcomers.knocked("CP-1", 59.0)
-    assert not newcomers.take()
+    assert not newcomers.take(59.0)
     newcomers.knocked("CP-2", 59.0)
-    assert newcomers.take()
+    assert newcomers.take(59.0)
     newcomers.knocked("CP-1", 60.0)
-    assert newcomers.take()
+    assert newcomers.take(61.0)
+
+
+def test_made_up_newcomers_are_told_of_together():
+    newcomers = Newcomers()
+    told = 0
+    for tenth in range(100):
+        newcomers.knocked(f"MADE-UP-{tenth}", tenth / 10)
+        told += newcomers.take(tenth / 10)
+    assert told == 5
 
 
 @pytest.mark.parametrize("subprotocols", [None, ["ocpp9.9"], ["OCPP1.6"]])
