@@ -96,7 +96,11 @@ def post_cdr(cdr: CDR) -> LedgerTransaction | None:
 
 def post_missing() -> int:
     """Post bills that are not in the ledger: those older than the ledger itself. Idempotent; how many they were."""
-    missing = CDR.objects.filter(ledger_transaction=None).exclude(net_minor=0, tax_minor=0)
+    missing = (
+        CDR.objects.filter(ledger_transaction=None)
+        .exclude(net_minor=0, tax_minor=0)
+        .defer("facts", "price", "tariff")
+    )
     number = 0
     for cdr in missing.order_by("pk").iterator():
         post_cdr(cdr)
