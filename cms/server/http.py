@@ -165,9 +165,8 @@ class Request(WebRequest):
 
         Daphne would put all of it into memory first.
         """
-        await asyncio.sleep(
-            0
-        )  # Pieces are at hand; others want their turn, and the peer may leave.
+        # Pieces are at hand; others want their turn, and the peer may leave.
+        await asyncio.sleep(0)
         if self._read_whole or self._body is None or self._body.closed:
             while (message := await self.application_queue.get())["type"] == "http.request":
                 pass
